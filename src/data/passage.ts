@@ -1,0 +1,46 @@
+/** What every dataset yields: a context with the questions asked about it. */
+import type { z } from 'zod';
+import type { Entry } from '../base/registry.js';
+
+export interface Question {
+  id: string;
+  question: string;
+  /** Accepted answers, the first being the one to train on; empty where none exists. */
+  answers: readonly string[];
+  /** Groups that a report may split by, such as `shared-attribute`. */
+  tags?: readonly string[];
+}
+
+export interface Passage {
+  id: string;
+  context: string;
+  questions: readonly Question[];
+}
+
+/** Passages by number; asking twice gives the same passage. */
+export interface PassageSource {
+  /** How many there are; Infinity for a generated training split. */
+  readonly size: number;
+  get(index: number): Passage;
+}
+
+export interface Dataset<Options = unknown> extends Entry {
+  /** Bumped whenever the same options would give other passages. */
+  readonly version: number;
+  readonly splits: readonly string[];
+  readonly options: z.ZodObject;
+  open(options: Options, split: string): PassageSource;
+}
+
+/** Declares a dataset; its options are typed by their schema. */
+export function defineDataset<Schema extends z.ZodObject>(
+  dataset: Omit<Dataset, 'options' | 'open'> & {
+    options: Schema;
+    open(options: z.output<Schema>, split: string): PassageSource;
+  },
+): Dataset {
+  return {
+    ...dataset,
+    open: (options, split) => dataset.open(dataset.options.parse(options) as z.output<Schema>, split),
+  };
+}

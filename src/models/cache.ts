@@ -1,0 +1,95 @@
+/** The KV cache: what attention looks back at. Rows may be missing, and may differ by layer and head. */
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Keys (after rotary embedding) and values of KV heads, never of query heads. */
+export interface KvCache {
+  /** Per layer [batch, kvHeads, rows, headDim]. */
+  keys: tf.Tensor4D[];
+  /** Per layer [batch, kvHeads, rows, headDim]. */
+  values: tf.Tensor4D[];
+  /** Per layer [batch or 1, kvHeads or 1, rows]: original positions; PAD_POSITION = holds nothing. */
+  positions: tf.Tensor3D[];
+  /** Position of the next token of each sequence: the uncompressed length. */
+  nextPositions: number[];
+}
+
+/** The distinct tensors of a cache (layers may share their positions). */
+export function cacheTensors(cache: KvCache): tf.Tensor[] {
+  return [...new Set<tf.Tensor>([...cache.keys, ...cache.values, ...cache.positions])];
+}
+
+export function disposeCache(cache: KvCache): void {
+  tf.dispose(cacheTensors(cache));
+}
+
+/** `past` followed by `next`, with the next positions of `next`. */
+export function appendCache(past: KvCache, next: KvCache): KvCache {
+  const joined = new Map<tf.Tensor, tf.Tensor3D>();
+  const positions = past.positions.map((before, layer) => {
+    const known = joined.get(before);
+    if (known !== undefined) return known;
+    const both = concatPositions(before, next.positions[layer]!);
+    joined.set(before, both);
+    return both;
+  });
+  return {
+    keys: past.keys.map((keys, layer) => tf.concat([keys, next.keys[layer]!], 2)),
+    values: past.values.map((values, layer) => tf.concat([values, next.values[layer]!], 2)),
+    positions,
+    nextPositions: next.nextPositions,
+  };
+}
+
+/** Joins key positions along rows, broadcasting batch and heads where one side has 1. */
+export function concatPositions(before: tf.Tensor3D, after: tf.Tensor3D): tf.Tensor3D {
+  const batch = Math.max(before.shape[0], after.shape[0]);
+  const heads = Math.max(before.shape[1], after.shape[1]);
+  const spread = (x: tf.Tensor3D): tf.Tensor3D =>
+    x.shape[0] === batch && x.shape[1] === heads ? x : tf.broadcastTo(x, [batch, heads, x.shape[2]]);
+  return tf.concat([spread(before), spread(after)], 2);
+}
+
+/**
+ * Keeps the given rows of each layer: the rest is gone, not masked.
+ * @param rows per layer int32 [batch, kvHeads or 1, kept]: row numbers, padded with any valid one
+ * @param kept per sequence how many of them count; the others become rows that hold nothing
+ */
+export function gatherRows(cache: KvCache, rows: tf.Tensor3D[], kept: readonly number[]): KvCache {
+  return tf.tidy(() => {
+    const batch = kept.length;
+    const width = rows[0]!.shape[2];
+    const valid = tf.tensor3d(
+      kept.flatMap((count) => Array.from({ length: width }, (_, i) => i < count)),
+      [batch, 1, width],
+      'bool',
+    );
+    const shared = new Map<tf.Tensor, tf.Tensor3D>();
+    const positions = cache.positions.map((before, layer) => {
+      const index = rows[layer]!;
+      const known = shared.get(index);
+      if (known !== undefined) return known;
+      const heads = index.shape[1];
+      const full = tf.broadcastTo(before, [batch, heads, before.shape[2]]);
+      const picked = tf.gather(full, index, 2, 2) as tf.Tensor3D;
+      const chosen = tf.where(valid, picked, tf.fill(picked.shape, 1e9)) as tf.Tensor3D;
+      shared.set(index, chosen);
+      return chosen;
+    });
+    const pick = (x: tf.Tensor4D, index: tf.Tensor3D): tf.Tensor4D => {
+      const heads = x.shape[1];
+      const spread = tf.broadcastTo(index, [batch, heads, width]) as tf.Tensor3D;
+      return tf.gather(x, tf.cast(spread, 'int32'), 2, 2) as tf.Tensor4D;
+    };
+    return {
+      keys: cache.keys.map((x, layer) => pick(x, rows[layer]!)),
+      values: cache.values.map((x, layer) => pick(x, rows[layer]!)),
+      positions,
+      nextPositions: cache.nextPositions,
+    };
+  });
+}
+
+/** Bytes of keys and values that a cache of these rows holds in float32. */
+export function cacheBytes(rows: number, layers: number, kvHeads: number, headDim: number): number {
+  return 2 * 4 * rows * layers * kvHeads * headDim;
+}

@@ -1,0 +1,179 @@
+/** Hugging Face folders to decoders and back. */
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { writeFileAtomic } from '../base/files.js';
+import { UserError } from '../base/errors.js';
+import { architectures } from './architectures/index.js';
+import type { DecoderPlan } from './architectures/architecture.js';
+import { readModelConfig, type ModelConfig } from './config.js';
+import { Decoder, type DecoderWeights, type LayerWeights } from './decoder.js';
+import { openCheckpoint, writeSafetensors, type TensorSource, type TensorToWrite } from './safetensors.js';
+
+const EMBEDDING = 'model.embed_tokens.weight';
+const FINAL_NORM = 'model.norm.weight';
+const HEAD = 'lm_head.weight';
+
+/** Reads tensors by name and refuses those whose shape the configuration does not want. */
+class Reader {
+  constructor(
+    private readonly source: TensorSource,
+    private readonly folder: string,
+  ) {}
+
+  private read(name: string, shape: number[]): Float32Array {
+    const found = this.source.readFloat(name);
+    if (found.shape.join() !== shape.join()) {
+      throw new UserError('wrong-shape', `tensor ${name} is [${found.shape}], config.json wants [${shape}]`, {
+        where: this.folder,
+        hint: 'The weights and config.json do not belong together.',
+      });
+    }
+    return found.data;
+  }
+
+  vector(name: string, size: number, offset: number): tf.Tensor1D {
+    const data = this.read(name, [size]);
+    return tf.tensor1d(offset === 0 ? data : data.map((value) => value + offset));
+  }
+
+  /** Matrices stacked by rows ([out, in], as stored), returned as [in, sum of out]. */
+  stacked(names: readonly string[], rows: readonly number[], columns: number): tf.Tensor2D {
+    return tf.tidy(() => {
+      const parts = names.map((name, i) =>
+        tf.tensor2d(this.read(name, [rows[i]!, columns]), [rows[i]!, columns]),
+      );
+      return tf.transpose(parts.length === 1 ? parts[0]! : tf.concat(parts, 0));
+    });
+  }
+
+  biases(names: readonly string[], sizes: readonly number[]): tf.Tensor1D {
+    return tf.tidy(() => tf.concat(names.map((name, i) => tf.tensor1d(this.read(name, [sizes[i]!])))));
+  }
+
+  matrix(name: string, rows: number, columns: number): tf.Tensor2D {
+    return tf.tensor2d(this.read(name, [rows, columns]), [rows, columns]);
+  }
+}
+
+/** Rows of each stored matrix when `total` parts are kept in `count` matrices. */
+function splitRows(parts: readonly number[], count: number): readonly number[] {
+  return count === parts.length ? parts : [parts.reduce((a, b) => a + b, 0)];
+}
+
+function projectionRows(config: ModelConfig): { qkv: number[]; gateUp: number[] } {
+  const { numHeads, numKvHeads, headDim, intermediateSize } = config;
+  return {
+    qkv: [numHeads * headDim, numKvHeads * headDim, numKvHeads * headDim],
+    gateUp: [intermediateSize, intermediateSize],
+  };
+}
+
+/** Weights of the decoder in `folder`, float32 on the engine's device. */
+export function loadDecoder(folder: string): Decoder {
+  const config = readModelConfig(folder);
+  const plan = architectures.get(config.architecture, join(folder, 'config.json')).plan(config);
+  const source = openCheckpoint(folder);
+  try {
+    const reader = new Reader(source, folder);
+    const { hiddenSize: width, vocabSize, numHeads, headDim, intermediateSize } = config;
+    const rows = projectionRows(config);
+    const { names, normOffset } = plan;
+    const layers = Array.from({ length: config.numLayers }, (_, index): LayerWeights => {
+      const full = (name: string): string => `model.layers.${index}.${name}`;
+      const norm = (name: string): tf.Tensor1D => reader.vector(full(name), width, normOffset);
+      return {
+        inputNorm: norm(names.inputNorm),
+        qkv: reader.stacked(names.qkv.map(full), splitRows(rows.qkv, names.qkv.length), width),
+        ...(names.qkvBias && {
+          qkvBias: reader.biases(names.qkvBias.map(full), splitRows(rows.qkv, names.qkvBias.length)),
+        }),
+        attentionOut: reader.stacked([full(names.attentionOut)], [width], numHeads * headDim),
+        ...(names.postAttentionNorm && { postAttentionNorm: norm(names.postAttentionNorm) }),
+        mlpNorm: norm(names.mlpNorm),
+        gateUp: reader.stacked(names.gateUp.map(full), splitRows(rows.gateUp, names.gateUp.length), width),
+        mlpDown: reader.stacked([full(names.mlpDown)], [width], intermediateSize),
+        ...(names.postMlpNorm && { postMlpNorm: norm(names.postMlpNorm) }),
+      };
+    });
+    const weights: DecoderWeights = {
+      embedding: reader.matrix(EMBEDDING, vocabSize, width),
+      layers,
+      finalNorm: reader.vector(FINAL_NORM, width, normOffset),
+      ...(!config.tieWordEmbeddings && { head: reader.stacked([HEAD], [vocabSize], width) }),
+    };
+    return new Decoder(config, plan, weights);
+  } finally {
+    source.close();
+  }
+}
+
+/** Tensors as a checkpoint stores them: [out, in], under Hugging Face's names. */
+export function checkpointTensors(
+  config: ModelConfig,
+  plan: DecoderPlan,
+  weights: DecoderWeights,
+  options: { dtype: 'F32' | 'BF16'; logitScale?: number },
+): Map<string, TensorToWrite> {
+  const tensors = new Map<string, TensorToWrite>();
+  const put = (name: string, tensor: tf.Tensor): void => {
+    tensors.set(name, {
+      dtype: options.dtype,
+      shape: tensor.shape,
+      data: Float32Array.from(tensor.dataSync()),
+    });
+  };
+  const rows = projectionRows(config);
+  tf.tidy(() => {
+    const { names, normOffset } = plan;
+    put(EMBEDDING, weights.embedding);
+    put(FINAL_NORM, tf.sub(weights.finalNorm, normOffset));
+    const scale = options.logitScale ?? 1;
+    if (weights.head !== undefined) put(HEAD, tf.transpose(weights.head));
+    else if (scale !== 1) put(HEAD, tf.mul(weights.embedding, scale));
+    weights.layers.forEach((layer, index) => {
+      const full = (name: string): string => `model.layers.${index}.${name}`;
+      const stack = (targets: readonly string[], parts: readonly number[], matrix: tf.Tensor2D): void => {
+        const sizes = [...splitRows(parts, targets.length)];
+        tf.split(tf.transpose(matrix), sizes, 0).forEach((part, i) => put(full(targets[i]!), part));
+      };
+      const norm = (name: string | undefined, gain: tf.Tensor1D | undefined): void => {
+        if (name !== undefined && gain !== undefined) put(full(name), tf.sub(gain, normOffset));
+      };
+      norm(names.inputNorm, layer.inputNorm);
+      stack(names.qkv, rows.qkv, layer.qkv);
+      if (names.qkvBias && layer.qkvBias) {
+        const sizes = [...splitRows(rows.qkv, names.qkvBias.length)];
+        tf.split(layer.qkvBias, sizes).forEach((part, i) => put(full(names.qkvBias![i]!), part));
+      }
+      put(full(names.attentionOut), tf.transpose(layer.attentionOut));
+      norm(names.postAttentionNorm, layer.postAttentionNorm);
+      norm(names.mlpNorm, layer.mlpNorm);
+      stack(names.gateUp, rows.gateUp, layer.gateUp);
+      put(full(names.mlpDown), tf.transpose(layer.mlpDown));
+      norm(names.postMlpNorm, layer.postMlpNorm);
+    });
+  });
+  return tensors;
+}
+
+/**
+ * Writes config.json and model.safetensors. A `logitScale` other than 1 becomes an untied `lm_head`.
+ * @param rawConfig config.json's fields, completed with class name and tying
+ */
+export function saveDecoder(
+  folder: string,
+  decoder: Decoder,
+  rawConfig: Record<string, unknown>,
+  dtype: 'F32' | 'BF16',
+): void {
+  const { config, plan, weights, logitScale } = decoder;
+  const tensors = checkpointTensors(config, plan, weights, { dtype, logitScale });
+  writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
+  const complete = {
+    ...rawConfig,
+    architectures: [architectures.get(config.architecture).className],
+    tie_word_embeddings: !tensors.has(HEAD),
+    torch_dtype: dtype === 'F32' ? 'float32' : 'bfloat16',
+  };
+  writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(complete, null, 2)}\n`);
+}

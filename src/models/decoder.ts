@@ -1,0 +1,228 @@
+/** The decoder that every architecture shares: a plan (what differs) and weights (what was learned). */
+import * as tf from '@tensorflow/tfjs-core';
+import type { DecoderPlan } from './architectures/architecture.js';
+import { attentionMask, keyPositions, positionIds, type TokenBatch } from './batch.js';
+import { concatPositions, type KvCache } from './cache.js';
+import type { ModelConfig } from './config.js';
+import { kvDelta, outputDelta, qkvDelta, type ActiveLora } from './lora.js';
+import { applyRotary, gatedActivations, rmsNorm, softcap, type RotaryTable } from './ops.js';
+import { RotaryCache } from './rotary-cache.js';
+
+/** One layer's weights, ready to multiply from the right: matrices are [in, out], norms hold their full gain. */
+export interface LayerWeights {
+  inputNorm: tf.Tensor1D;
+  /** [hidden, (heads + 2·kvHeads)·headDim]: queries, keys, values side by side. */
+  qkv: tf.Tensor2D;
+  qkvBias?: tf.Tensor1D;
+  attentionOut: tf.Tensor2D;
+  postAttentionNorm?: tf.Tensor1D;
+  mlpNorm: tf.Tensor1D;
+  /** [hidden, 2·intermediate]: gate and up side by side. */
+  gateUp: tf.Tensor2D;
+  mlpDown: tf.Tensor2D;
+  postMlpNorm?: tf.Tensor1D;
+}
+
+export interface DecoderWeights {
+  /** [vocabulary, hidden] */
+  embedding: tf.Tensor2D;
+  layers: LayerWeights[];
+  finalNorm: tf.Tensor1D;
+  /** [hidden, vocabulary]; absent where the embedding is tied. */
+  head?: tf.Tensor2D;
+}
+
+export interface ForwardOptions {
+  /** Rows that the batch may look back at. */
+  past?: KvCache;
+  lora?: ActiveLora;
+  /** Run only the first `layers` layers. */
+  layers?: number;
+  /** Compute of the last layer only its keys and values (all that a cache needs). */
+  cacheOnly?: boolean;
+  /** Added to the embeddings, [batch·tokens, hidden]. */
+  embeddingOffset?: tf.Tensor2D;
+  /** Reduces a layer's attention weights [batch, kvHeads, group, tokens, keys] to what is wanted of them. */
+  observeAttention?: (layer: number, weights: tf.Tensor5D) => tf.Tensor;
+  /** Collect the residual stream before each layer and after the last. */
+  collectHidden?: boolean;
+}
+
+export interface ForwardResult {
+  /** Residual stream after the last layer that ran, before the final norm, [batch·tokens, hidden]. */
+  hidden: tf.Tensor2D;
+  /** The new tokens' own keys and values, without `past`. */
+  cache: KvCache;
+  observed: tf.Tensor[];
+  /** With `collectHidden`: 0 = embeddings, i = after i layers; [batch·tokens, hidden]. */
+  hiddenStates: tf.Tensor2D[];
+}
+
+interface Pass {
+  batch: number;
+  tokens: number;
+  rotary: RotaryTable;
+  mask: (layer: number) => tf.Tensor4D;
+  options: ForwardOptions;
+  observed: tf.Tensor[];
+}
+
+export class Decoder {
+  private readonly rotary: RotaryCache;
+
+  /** @param logitScale factor on the final hidden state; 1 but while pre-training (see training/pretrain). */
+  constructor(
+    readonly config: ModelConfig,
+    readonly plan: DecoderPlan,
+    readonly weights: DecoderWeights,
+    readonly logitScale = 1,
+  ) {
+    this.rotary = new RotaryCache(config.rope, config.headDim);
+  }
+
+  /**
+   * Runs `batch` behind `options.past`. Wrap in `tf.tidy`; nothing is kept.
+   * @returns hidden states and the batch's own cache; logits come from `logits`.
+   */
+  forward(batch: TokenBatch, options: ForwardOptions = {}): ForwardResult {
+    const { config, plan, weights } = this;
+    const { past } = options;
+    const count = options.layers ?? config.numLayers;
+    const positions = positionIds(batch);
+    const queries = tf.tensor2d(Float32Array.from(positions.ids), [positions.rows, batch.tokens]);
+    const own = keyPositions(batch);
+    const masks = new Map<string, tf.Tensor4D>();
+    const pastIds = past === undefined ? [] : [...new Set(past.positions)];
+    const pass: Pass = {
+      batch: batch.batch,
+      tokens: batch.tokens,
+      rotary: this.rotary.table(positions.ids, positions.rows),
+      options,
+      observed: [],
+      mask: (layer) => {
+        const window = plan.window(layer);
+        const before = past?.positions[layer];
+        const key = `${before === undefined ? -1 : pastIds.indexOf(before)}/${window ?? 0}`;
+        const known = masks.get(key);
+        if (known !== undefined) return known;
+        const keys = before === undefined ? own : concatPositions(before, own);
+        const group = config.numHeads / config.numKvHeads;
+        const mask = attentionMask(queries, keys, window);
+        const tiled = group === 1 ? mask : tf.tile(mask, [1, 1, group, 1]);
+        masks.set(key, tiled);
+        return tiled;
+      },
+    };
+
+    const ids = tf.tensor1d(batch.ids, 'int32');
+    let x = tf.gather(weights.embedding, ids) as tf.Tensor2D;
+    if (plan.embeddingScale !== 1) x = tf.mul(x, plan.embeddingScale);
+    if (options.embeddingOffset !== undefined) x = tf.add(x, options.embeddingOffset);
+    const cache: KvCache = {
+      keys: [],
+      values: [],
+      positions: Array.from({ length: count }, () => own),
+      nextPositions: batch.starts.map((start, row) => start + batch.lengths[row]!),
+    };
+    const hiddenStates: tf.Tensor2D[] = [];
+    for (let layer = 0; layer < count; layer++) {
+      if (options.collectHidden) hiddenStates.push(x);
+      if (options.cacheOnly && layer === count - 1) this.cacheOnly(x, layer, pass, cache);
+      else x = this.layer(x, layer, pass, cache);
+    }
+    if (options.collectHidden) hiddenStates.push(x);
+    return { hidden: x, cache, observed: pass.observed, hiddenStates };
+  }
+
+  /** Final norm of rows of the residual stream, [rows, hidden]. */
+  finalHidden(hidden: tf.Tensor2D): tf.Tensor2D {
+    return rmsNorm(hidden, this.weights.finalNorm, this.config.rmsNormEps);
+  }
+
+  /** Logits of rows of the residual stream: [rows, hidden] to [rows, vocabulary]. */
+  logits(hidden: tf.Tensor2D): tf.Tensor2D {
+    let final = this.finalHidden(hidden);
+    if (this.logitScale !== 1) final = tf.mul(final, this.logitScale);
+    const { head, embedding } = this.weights;
+    const logits =
+      head === undefined
+        ? tf.matMul<tf.Tensor2D>(final, embedding, false, true)
+        : tf.matMul<tf.Tensor2D>(final, head);
+    return softcap(logits, this.plan.logitSoftcap);
+  }
+
+  private layer(x: tf.Tensor2D, layer: number, pass: Pass, cache: KvCache): tf.Tensor2D {
+    const { config, plan } = this;
+    const weights = this.weights.layers[layer]!;
+    const norm = (value: tf.Tensor2D, gain: tf.Tensor1D): tf.Tensor2D =>
+      rmsNorm(value, gain, config.rmsNormEps);
+
+    let attention = this.attention(norm(x, weights.inputNorm), layer, pass, cache);
+    if (weights.postAttentionNorm) attention = norm(attention, weights.postAttentionNorm);
+    const middle = tf.add<tf.Tensor2D>(x, attention);
+    const gateUp = tf.matMul<tf.Tensor2D>(norm(middle, weights.mlpNorm), weights.gateUp);
+    let mlp = tf.matMul<tf.Tensor2D>(gatedActivations[plan.activation](gateUp), weights.mlpDown);
+    if (weights.postMlpNorm) mlp = norm(mlp, weights.postMlpNorm);
+    return tf.add(middle, mlp);
+  }
+
+  private attention(h: tf.Tensor2D, layer: number, pass: Pass, cache: KvCache): tf.Tensor2D {
+    const { numHeads, numKvHeads, headDim } = this.config;
+    const { batch, tokens, options } = pass;
+    const weights = this.weights.layers[layer]!;
+    const group = numHeads / numKvHeads;
+
+    let qkv = tf.matMul(h, weights.qkv);
+    if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
+    if (options.lora) qkv = tf.add(qkv, qkvDelta(h, options.lora, layer));
+    const heads = tf.reshape(qkv, [batch, tokens, numHeads + 2 * numKvHeads, headDim]);
+    const [queryKey, value] = tf.split(heads, [numHeads + numKvHeads, numKvHeads], 2) as [
+      tf.Tensor4D,
+      tf.Tensor4D,
+    ];
+    const rotated = tf.transpose(applyRotary(queryKey, pass.rotary), [0, 2, 1, 3]);
+    const [query, key] = tf.split(rotated, [numHeads, numKvHeads], 1) as [tf.Tensor4D, tf.Tensor4D];
+    const ownValues = tf.transpose(value, [0, 2, 1, 3]);
+    cache.keys.push(key);
+    cache.values.push(ownValues);
+
+    const past = options.past;
+    const keys = past === undefined ? key : tf.concat([past.keys[layer]!, key], 2);
+    const values = past === undefined ? ownValues : tf.concat([past.values[layer]!, ownValues], 2);
+    // Query heads that share a KV head are consecutive: their tokens become rows of one matrix.
+    const grouped = tf.reshape(query, [batch, numKvHeads, group * tokens, headDim]);
+    const scaled = tf.mul(grouped, this.plan.attentionScale);
+    const scores = softcap(tf.matMul(scaled, keys, false, true), this.plan.attentionSoftcap);
+    const probabilities = tf.softmax(tf.add(scores, pass.mask(layer)));
+    if (options.observeAttention) {
+      const shape = [batch, numKvHeads, group, tokens, keys.shape[2]] as [number, number, number, number, number];
+      pass.observed.push(options.observeAttention(layer, tf.reshape(probabilities, shape)));
+    }
+    const mixed = tf.reshape(tf.matMul(probabilities, values), [batch, numHeads, tokens, headDim]);
+    const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
+    const out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
+    return options.lora ? tf.add<tf.Tensor2D>(out, outputDelta(rows as tf.Tensor2D, options.lora, layer)) : out;
+  }
+
+  /** Keys and values of a last layer whose output nobody needs. */
+  private cacheOnly(x: tf.Tensor2D, layer: number, pass: Pass, cache: KvCache): void {
+    const { numHeads, numKvHeads, headDim, rmsNormEps } = this.config;
+    const weights = this.weights.layers[layer]!;
+    const h = rmsNorm(x, weights.inputNorm, rmsNormEps);
+    const width = 2 * numKvHeads * headDim;
+    const columns = tf.slice(weights.qkv, [0, numHeads * headDim], [-1, width]);
+    let kv = tf.matMul(h, columns);
+    if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
+    if (pass.options.lora) kv = tf.add(kv, kvDelta(h, pass.options.lora, layer));
+    const heads = tf.reshape(kv, [pass.batch, pass.tokens, 2 * numKvHeads, headDim]);
+    const [key, value] = tf.split(heads, 2, 2) as [tf.Tensor4D, tf.Tensor4D];
+    cache.keys.push(tf.transpose(applyRotary(key, pass.rotary), [0, 2, 1, 3]));
+    cache.values.push(tf.transpose(value, [0, 2, 1, 3]));
+  }
+
+  /** Frees weights and tables. */
+  dispose(): void {
+    tf.dispose(this.weights as unknown as tf.TensorContainer);
+    this.rotary.dispose();
+  }
+}

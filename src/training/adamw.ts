@@ -1,0 +1,78 @@
+/** AdamW with decoupled weight decay, and global gradient clipping: PyTorch's arithmetic, in float32. */
+import * as tf from '@tensorflow/tfjs-core';
+
+export interface AdamWOptions {
+  adam_beta1: number;
+  adam_beta2: number;
+  adam_epsilon: number;
+  weight_decay: number;
+}
+
+export type NamedVariables = Record<string, tf.Variable>;
+export type NamedGradients = Record<string, tf.Tensor>;
+
+/** Moments of each parameter and the number of steps taken: all the state there is. */
+export class AdamW {
+  readonly first: NamedVariables = {};
+  readonly second: NamedVariables = {};
+  step = 0;
+
+  constructor(
+    private readonly parameters: NamedVariables,
+    private readonly options: AdamWOptions,
+  ) {
+    for (const [name, parameter] of Object.entries(parameters)) {
+      this.first[name] = tf.tidy(() => tf.variable(tf.zerosLike(parameter), false));
+      this.second[name] = tf.tidy(() => tf.variable(tf.zerosLike(parameter), false));
+    }
+  }
+
+  /**
+   * One update in place (Loshchilov & Hutter 2019, as torch.optim.AdamW: decay first, bias-corrected
+   * moments, epsilon added after the root).
+   */
+  update(gradients: NamedGradients, learningRate: number): void {
+    this.step += 1;
+    const { adam_beta1, adam_beta2, adam_epsilon, weight_decay } = this.options;
+    const correction1 = 1 - adam_beta1 ** this.step;
+    const correction2 = Math.sqrt(1 - adam_beta2 ** this.step);
+    tf.tidy(() => {
+      for (const [name, parameter] of Object.entries(this.parameters)) {
+        const gradient = gradients[name];
+        if (gradient === undefined) throw new Error(`no gradient for ${name}`);
+        const first = this.first[name]!;
+        const second = this.second[name]!;
+        first.assign(tf.add(tf.mul(first, adam_beta1), tf.mul(gradient, 1 - adam_beta1)));
+        second.assign(tf.add(tf.mul(second, adam_beta2), tf.mul(tf.square(gradient), 1 - adam_beta2)));
+        const scale = tf.add(tf.div(tf.sqrt(second), correction2), adam_epsilon);
+        const move = tf.mul(tf.div(first, scale), learningRate / correction1);
+        const decayed = weight_decay === 0 ? parameter : tf.mul(parameter, 1 - learningRate * weight_decay);
+        parameter.assign(tf.sub(decayed, move));
+      }
+    });
+  }
+
+  dispose(): void {
+    tf.dispose([...Object.values(this.first), ...Object.values(this.second)]);
+  }
+}
+
+/**
+ * Scales gradients so that their joint 2-norm is at most `maxNorm`, as torch's `clip_grad_norm_`:
+ * coefficient min(1, maxNorm / (norm + 1e-6)).
+ * @returns the gradients (new tensors) and the norm before clipping
+ */
+export function clipByGlobalNorm(
+  gradients: NamedGradients,
+  maxNorm: number,
+): { gradients: NamedGradients; norm: number } {
+  const norm = tf.tidy(() => {
+    const squares = Object.values(gradients).map((g) => tf.sum(tf.square(g)));
+    return Math.sqrt(tf.addN(squares).dataSync()[0]!);
+  });
+  const coefficient = Math.min(1, maxNorm / (norm + 1e-6));
+  const clipped = Object.fromEntries(
+    Object.entries(gradients).map(([name, g]) => [name, tf.mul(g, coefficient)]),
+  );
+  return { gradients: clipped, norm };
+}
