@@ -1,8 +1,8 @@
 /** The KV cache: what attention looks back at. Rows may be missing, and may differ by layer and head. */
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Keys (after rotary embedding) and values of KV heads, never of query heads. */
-export interface KvCache {
+/** Keys (after rotary embedding) and values of KV heads, never of query heads. (A type, so that tf.tidy takes it.) */
+export type KvCache = {
   /** Per layer [batch, kvHeads, rows, headDim]. */
   keys: tf.Tensor4D[];
   /** Per layer [batch, kvHeads, rows, headDim]. */
@@ -11,7 +11,7 @@ export interface KvCache {
   positions: tf.Tensor3D[];
   /** Position of the next token of each sequence: the uncompressed length. */
   nextPositions: number[];
-}
+};
 
 /** The distinct tensors of a cache (layers may share their positions). */
 export function cacheTensors(cache: KvCache): tf.Tensor[] {
@@ -92,4 +92,23 @@ export function gatherRows(cache: KvCache, rows: tf.Tensor3D[], kept: readonly n
 /** Bytes of keys and values that a cache of these rows holds in float32. */
 export function cacheBytes(rows: number, layers: number, kvHeads: number, headDim: number): number {
   return 2 * 4 * rows * layers * kvHeads * headDim;
+}
+
+/** The caches of chosen sequences, in the given order; one may be chosen several times. */
+export function selectSequences(cache: KvCache, sequences: readonly number[]): KvCache {
+  return tf.tidy(() => {
+    const index = tf.tensor1d([...sequences], 'int32');
+    const chosen = new Map<tf.Tensor, tf.Tensor3D>();
+    const pickPositions = (before: tf.Tensor3D): tf.Tensor3D => {
+      const known = chosen.get(before) ?? (before.shape[0] === 1 ? tf.clone(before) : tf.gather(before, index));
+      chosen.set(before, known);
+      return known;
+    };
+    return {
+      keys: cache.keys.map((keys) => tf.gather(keys, index)),
+      values: cache.values.map((values) => tf.gather(values, index)),
+      positions: cache.positions.map(pickPositions),
+      nextPositions: sequences.map((sequence) => cache.nextPositions[sequence]!),
+    };
+  });
 }

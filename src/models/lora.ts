@@ -37,11 +37,9 @@ export function qkvDelta(x: tf.Tensor2D, lora: ActiveLora, layer: number): tf.Te
   const { q, k, v } = lora.adapter.layers[layer]!;
   const low = tf.mul<tf.Tensor2D>(tf.matMul(x, tf.concat([q.a, k.a, v.a], 1)), loraScale(lora.adapter));
   const [lowQ, lowK, lowV] = tf.split(low, 3, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
-  const routedQ = lora.routing === undefined ? lowQ : tf.mul(lowQ, lora.routing);
-  return tf.concat<tf.Tensor2D>(
-    [tf.matMul(routedQ as tf.Tensor2D, q.b), tf.matMul(lowK, k.b), tf.matMul(lowV, v.b)],
-    1,
-  );
+  const routedQ = lora.routing === undefined ? lowQ : tf.mul<tf.Tensor2D>(lowQ, lora.routing);
+  const deltas = [tf.matMul(routedQ, q.b), tf.matMul(lowK, k.b), tf.matMul(lowV, v.b)];
+  return tf.concat(deltas, 1) as tf.Tensor2D;
 }
 
 /** Delta of the key and value projections alone, [rows, 2·kvHeads·headDim]: of a last layer no more is needed. */
@@ -49,7 +47,7 @@ export function kvDelta(x: tf.Tensor2D, lora: ActiveLora, layer: number): tf.Ten
   const { k, v } = lora.adapter.layers[layer]!;
   const low = tf.mul(tf.matMul(x, tf.concat([k.a, v.a], 1)), loraScale(lora.adapter));
   const [lowK, lowV] = tf.split(low, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
-  return tf.concat<tf.Tensor2D>([tf.matMul(lowK, k.b), tf.matMul(lowV, v.b)], 1);
+  return tf.concat([tf.matMul(lowK, k.b), tf.matMul(lowV, v.b)], 1) as tf.Tensor2D;
 }
 
 /** Delta of the output projection, [rows, hidden]. */

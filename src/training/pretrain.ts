@@ -4,6 +4,7 @@ import { makePieces, pieceWeights, stages, type Stage } from '../data/nano/curri
 import type { Split } from '../data/nano/document.js';
 import { makeBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
+import { answerIds, questionIds } from '../models/prompt.js';
 import type { Tokenizer } from '../models/tokenizer.js';
 import { AdamW, clipByGlobalNorm, type AdamWOptions, type NamedVariables } from './adamw.js';
 import { crossEntropy } from './losses.js';
@@ -56,7 +57,6 @@ interface Rows {
 
 /** Token ids, next-token labels and loss weights of `count` sequences of a stage. */
 export function makeRows(stage: Stage, split: Split, tokenizer: Tokenizer, seed: string, count: number): Rows {
-  const { question, answer } = tokenizer.promptTemplate;
   const width = stage.tokens;
   const rows: Rows = {
     ids: [],
@@ -75,9 +75,9 @@ export function makeRows(stage: Stage, split: Split, tokenizer: Tokenizer, seed:
     };
     for (const piece of makePieces(stage, split, `${seed}/${row}`)) {
       const weight = pieceWeights[piece.kind];
-      if (piece.kind === 'question') add(tokenizer.encode(`${question} ${piece.text}${answer}`), weight);
+      if (piece.kind === 'question') add(questionIds(tokenizer, piece.text), weight);
+      else if (piece.kind === 'answer') add(answerIds(tokenizer, piece.text), weight);
       else add(tokenizer.encode(piece.text), weight);
-      if (piece.kind === 'answer') add([tokenizer.eosId], weight);
     }
     const kept = ids.slice(0, width);
     rows.ids.push(Int32Array.from({ length: width }, (_, t) => kept[t] ?? tokenizer.padId));

@@ -39,6 +39,8 @@ export interface DecoderPlan {
 export interface Architecture extends Entry {
   /** `architectures[0]` of config.json, written on save. */
   readonly className: string;
+  /** Whether embeddings are tied where config.json does not say. */
+  readonly tiedByDefault: boolean;
   plan(config: ModelConfig): DecoderPlan;
 }
 

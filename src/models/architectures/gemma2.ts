@@ -6,6 +6,7 @@ export const gemma2 = defineArchitecture({
   summary: 'Gemma-2 (soft-capping, alternating sliding windows, four norms a layer)',
   reference: 'transformers Gemma2ForCausalLM; arXiv 2408.00118',
   className: 'Gemma2ForCausalLM',
+  tiedByDefault: true,
   plan: (config) => ({
     names: {
       ...separateProjections,
@@ -20,7 +21,10 @@ export const gemma2 = defineArchitecture({
     attentionSoftcap: config.attnLogitSoftcapping,
     logitSoftcap: config.finalLogitSoftcapping,
     activation: config.hiddenAct,
-    window: (layer) =>
-      config.layerTypes?.[layer] === 'sliding_attention' ? config.slidingWindow : undefined,
+    // Files from before transformers 4.53 carry no layer_types: even layers slide.
+    window: (layer) => {
+      const type = config.layerTypes?.[layer] ?? (layer % 2 === 0 ? 'sliding_attention' : 'full_attention');
+      return type === 'sliding_attention' ? config.slidingWindow : undefined;
+    },
   }),
 });

@@ -6,6 +6,7 @@ export const llama = defineArchitecture({
   summary: 'Llama 2 and 3 (grouped-query attention, SwiGLU, llama3 rope scaling)',
   reference: 'transformers LlamaForCausalLM; arXiv 2407.21783',
   className: 'LlamaForCausalLM',
+  tiedByDefault: false,
   plan: (config) => ({
     names: {
       ...separateProjections,

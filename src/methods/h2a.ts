@@ -1,0 +1,21 @@
+/** H2, question-aware: attention accumulated over context and question. */
+import { z } from 'zod';
+import { compressByAccumulatedAttention } from './heavy-hitters.js';
+import { defineMethod } from './method.js';
+import { sinkOption } from './selection.js';
+
+export const h2a = defineMethod({
+  name: 'h2a',
+  summary: 'Heavy hitters by attention of context and question (question-aware)',
+  reference: 'KV-Distill section 4 (H2A); after H2O, arXiv 2306.14048',
+  needs: { training: false, question: true, attention: true },
+  options: z.strictObject({ n_sink: sinkOption }),
+  compress: (request, { n_sink }) => {
+    const whole = request.contexts.map((context, row) => [...context, ...(request.questions?.[row] ?? [])]);
+    return {
+      cache: compressByAccumulatedAttention(request, whole, n_sink),
+      kept: [...request.kept],
+      eviction: 'real',
+    };
+  },
+});

@@ -1,0 +1,10 @@
+/** All compression methods, by name. */
+import { Registry } from '../base/registry.js';
+import { full } from './full.js';
+import { h2a } from './h2a.js';
+import { h2i } from './h2i.js';
+import { kvd } from './kvd.js';
+import { random } from './random.js';
+import { streaming } from './streaming.js';
+
+export const methods = new Registry('method', [full, kvd, h2a, h2i, random, streaming]);

@@ -1,0 +1,58 @@
+/** What a compression method is, and what it is asked. */
+import type { z } from 'zod';
+import type { Entry } from '../base/registry.js';
+import type { KvCache } from '../models/cache.js';
+import type { Decoder } from '../models/decoder.js';
+import type { KvdAdapter } from './kvd-adapter.js';
+
+/** What a method must be given beyond the contexts. */
+export interface MethodNeeds {
+  /** A distilled adapter. */
+  training: boolean;
+  /** The question, before compressing: question-aware. */
+  question: boolean;
+  /** Attention weights of the prefill. */
+  attention: boolean;
+}
+
+/** A batch of contexts to compress. */
+export interface CompressionRequest {
+  model: Decoder;
+  /** Token ids of each context, BOS included. */
+  contexts: readonly number[][];
+  /** Rows to keep of each context, between 1 and its length. */
+  kept: readonly number[];
+  /** Token ids of each context's question; present for question-aware methods. */
+  questions?: readonly number[][];
+  /** Present for methods that need training. */
+  adapter?: KvdAdapter;
+}
+
+/** A compressed cache; the caller owns (and disposes) it. */
+export interface Compression {
+  cache: KvCache;
+  /** Rows that each context really keeps, per layer and KV head. */
+  kept: number[];
+  /** `real`: evicted rows are gone from the tensors; `masked`: they are only hidden. */
+  eviction: 'real' | 'masked';
+}
+
+export interface Method<Options = unknown> extends Entry {
+  readonly needs: MethodNeeds;
+  readonly options: z.ZodObject;
+  compress(request: CompressionRequest, options: Options): Compression;
+}
+
+/** Declares a method; its options are typed by their schema, and checked before use. */
+export function defineMethod<Schema extends z.ZodObject>(
+  method: Omit<Method, 'options' | 'compress'> & {
+    options: Schema;
+    compress(request: CompressionRequest, options: z.output<Schema>): Compression;
+  },
+): Method {
+  return {
+    ...method,
+    compress: (request, options) =>
+      method.compress(request, method.options.parse(options) as z.output<Schema>),
+  };
+}

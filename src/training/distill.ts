@@ -1,0 +1,195 @@
+/** The KV-Distill training loop: an adapter learned so that the student speaks as the teacher does. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { PassageSource } from '../data/passage.js';
+import { Random } from '../engine/random.js';
+import { keptRows } from '../base/rounding.js';
+import type { Decoder } from '../models/decoder.js';
+import type { Tokenizer } from '../models/tokenizer.js';
+import { adapterMatrices, type KvdAdapter } from '../methods/kvd-adapter.js';
+import { AdamW, clipByGlobalNorm, type AdamWOptions, type NamedVariables } from './adamw.js';
+import { makeExample, type Example } from './examples.js';
+import { mixedKl } from './losses.js';
+import { studentLogits, teacherPass } from './objective.js';
+import { sampleRetention, type RetentionRange } from './retention-sampler.js';
+import { learningRateAt, type ScheduleOptions } from './schedule.js';
+import { loadState, saveState } from './state.js';
+
+export interface DistillOptions extends AdamWOptions, ScheduleOptions, RetentionRange {
+  seed: number;
+  /** λ: weight of the forward KL. */
+  kl_forward_weight: number;
+  max_grad_norm: number;
+  micro_batch_size: number;
+  gradient_accumulation_steps: number;
+  eval_steps: number;
+  save_steps: number;
+  max_context_tokens: number;
+  max_continuation_tokens: number;
+}
+
+export interface DistillReport {
+  step: number;
+  /** λ·KL(p‖q) + (1−λ)·KL(q‖p), mean over the step's target tokens, natural log. */
+  loss: number;
+  gradientNorm: number;
+  learningRate: number;
+  /** Context and continuation tokens a second. */
+  tokensPerSecond: number;
+}
+
+/** What the loop calls out for; all optional work of a workflow. */
+export interface DistillHooks {
+  report(report: DistillReport): void;
+  /** Quality of the adapter as it stands (higher is better), measured every `eval_steps` and at the end. */
+  validate(step: number): Promise<number>;
+  /** Called when `validate` gave the best value so far. */
+  best(step: number, quality: number): void;
+  /** Asked before each step; true saves the state and returns. */
+  stop(): boolean;
+}
+
+interface Progress {
+  step: number;
+  /** Passages drawn so far. */
+  cursor: number;
+  bestQuality: number | null;
+}
+
+/** Passages in the order of training: as they come where they never end, else reshuffled each epoch. */
+class ExampleStream {
+  constructor(
+    private readonly source: PassageSource,
+    private readonly tokenizer: Tokenizer,
+    private readonly options: DistillOptions,
+    public cursor: number,
+  ) {}
+
+  private passageAt(cursor: number): number {
+    const { size } = this.source;
+    if (size === Infinity) return cursor;
+    const epoch = Math.floor(cursor / size);
+    const order = new Random(`epoch/${this.options.seed}/${epoch}`).shuffle([...Array(size).keys()]);
+    return order[cursor % size]!;
+  }
+
+  next(): Example {
+    for (let tried = 0; tried < 10_000; tried++) {
+      const passage = this.source.get(this.passageAt(this.cursor++));
+      const example = makeExample(passage, this.tokenizer, {
+        contextTokens: this.options.max_context_tokens,
+        continuationTokens: this.options.max_continuation_tokens,
+      });
+      if (example !== undefined) return example;
+    }
+    throw new Error('10,000 passages in a row exceed max_context_tokens or have no answers');
+  }
+}
+
+/** Loss and gradients of one micro-batch. */
+function microStep(
+  model: Decoder,
+  adapter: KvdAdapter,
+  variables: tf.Variable[],
+  examples: readonly Example[],
+  kept: readonly number[],
+  forwardWeight: number,
+): { loss: number; grads: tf.NamedTensorMap } {
+  const pass = teacherPass(model, examples, adapter.settings.eta);
+  const { value, grads } = tf.tidy(() =>
+    tf.variableGrads(() => {
+      const student = studentLogits(model, adapter, pass, kept);
+      return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), forwardWeight);
+    }, variables),
+  );
+  const loss = value.dataSync()[0]!;
+  tf.dispose([value, pass.targetRows, pass.hidden, pass.logits]);
+  return { loss, grads };
+}
+
+/**
+ * Distils `adapter` (made of variables) in place; resumes from `statePath` where that exists, with the
+ * same result as if it had never been interrupted.
+ */
+export async function distill(
+  model: Decoder,
+  adapter: KvdAdapter,
+  tokenizer: Tokenizer,
+  source: PassageSource,
+  options: DistillOptions,
+  statePath: string,
+  hooks: DistillHooks,
+): Promise<{ step: number; finished: boolean }> {
+  const parameters = adapterMatrices(adapter) as unknown as NamedVariables;
+  // The last layer's queries and outputs never reach the cache, so nothing can be learned of them.
+  const last = adapter.lora.layers.length - 1;
+  const trained = Object.fromEntries(
+    Object.entries(parameters).filter(([name]) => !new RegExp(`^layers\\.${last}\\.[qo]\\.`).test(name)),
+  );
+  const variables = Object.values(trained);
+  const optimiser = new AdamW(trained, options);
+  const progress: Progress = {
+    step: 0,
+    cursor: 0,
+    bestQuality: null,
+    ...(loadState(statePath, trained, optimiser) as Progress | undefined),
+  };
+  const stream = new ExampleStream(source, tokenizer, options, progress.cursor);
+  const save = (): void => saveState(statePath, trained, optimiser, { ...progress, cursor: stream.cursor });
+
+  try {
+    while (progress.step < options.max_steps) {
+      if (hooks.stop()) {
+        save();
+        return { step: progress.step, finished: false };
+      }
+      const started = performance.now();
+      const random = new Random(`retention/${options.seed}/${progress.step}`);
+      const sums: Record<string, tf.Tensor> = {};
+      let loss = 0;
+      let tokens = 0;
+      for (let micro = 0; micro < options.gradient_accumulation_steps; micro++) {
+        const examples = Array.from({ length: options.micro_batch_size }, () => stream.next());
+        const kept = examples.map((example) => keptRows(sampleRetention(options, random), example.context.length));
+        const result = microStep(model, adapter, variables, examples, kept, options.kl_forward_weight);
+        loss += result.loss / options.gradient_accumulation_steps;
+        for (const [name, variable] of Object.entries(trained)) {
+          const gradient = result.grads[variable.name]!;
+          const before = sums[name];
+          sums[name] = before === undefined ? gradient : tf.add(before, gradient);
+          if (before !== undefined) tf.dispose([before, gradient]);
+        }
+        tokens += examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0);
+      }
+      if (!Number.isFinite(loss)) {
+        throw new Error(`the loss is ${loss} at step ${progress.step + 1}; the last checkpoint is kept`);
+      }
+      const mean = tf.tidy(() =>
+        options.gradient_accumulation_steps === 1
+          ? sums
+          : Object.fromEntries(
+              Object.entries(sums).map(([name, sum]) => [name, tf.div(sum, options.gradient_accumulation_steps)]),
+            ),
+      );
+      const { gradients, norm } = clipByGlobalNorm(mean, options.max_grad_norm);
+      progress.step += 1;
+      const learningRate = learningRateAt(progress.step, options);
+      optimiser.update(gradients, learningRate);
+      tf.dispose([...new Set([...Object.values(sums), ...Object.values(mean), ...Object.values(gradients)])]);
+      const seconds = (performance.now() - started) / 1000;
+      hooks.report({ step: progress.step, loss, gradientNorm: norm, learningRate, tokensPerSecond: tokens / seconds });
+
+      if (progress.step % options.eval_steps === 0 || progress.step === options.max_steps) {
+        const quality = await hooks.validate(progress.step);
+        if (progress.bestQuality === null || quality > progress.bestQuality) {
+          progress.bestQuality = quality;
+          hooks.best(progress.step, quality);
+        }
+      }
+      if (progress.step % options.save_steps === 0 || progress.step === options.max_steps) save();
+      await new Promise(setImmediate);
+    }
+    return { step: progress.step, finished: true };
+  } finally {
+    optimiser.dispose();
+  }
+}
