@@ -1,0 +1,225 @@
+/** Builds the native engine in the cache folder: libtensorflow from its Python wheel, the addon from source. */
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { errnoOf, UserError } from '../base/errors.js';
+import { packageRoot } from '../base/paths.js';
+import { ADDON_PACKAGE, addonPackageFolder, addonPath, engineFolder, type Flavour } from './native.js';
+
+const run = promisify(execFile);
+const OUTPUT = { maxBuffer: 64 * 2 ** 20 };
+
+/** Steps of an installation, in order, for whoever shows progress. */
+export type InstallStep = 'download' | 'unpack' | 'compile' | 'check';
+
+function fail(code: string, message: string, hint: string, cause?: unknown): UserError {
+  return new UserError(code, message, { hint, exitCode: 1, cause });
+}
+
+function lastLines(error: unknown): string {
+  const stderr = (error as { stderr?: string }).stderr ?? String(error);
+  return stderr.trim().split('\n').slice(-3).join('\n  ');
+}
+
+/** The first Python that has pip. */
+async function findPip(): Promise<string> {
+  for (const python of ['python3', 'python']) {
+    try {
+      await run(python, ['-m', 'pip', '--version']);
+      return python;
+    } catch {
+      continue;
+    }
+  }
+  throw fail(
+    'no-pip',
+    'no Python with pip was found',
+    'Install python3 and pip, then run `kvd setup` again. Until then kvd runs on wasm.',
+  );
+}
+
+/** node-gyp as npm carries it. */
+function findNodeGyp(): string {
+  const candidates = [
+    process.env.npm_execpath && join(dirname(process.env.npm_execpath), '..'),
+    join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm'),
+    '/usr/lib/node_modules/npm',
+    '/usr/share/nodejs/npm',
+  ];
+  for (const npm of candidates) {
+    const path = npm && join(npm, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+    if (path && existsSync(path)) return path;
+  }
+  try {
+    return createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+  } catch {
+    throw fail('no-node-gyp', 'node-gyp was not found beside npm', 'Install npm, or `npm install -g node-gyp`.');
+  }
+}
+
+async function download(python: string, flavour: Flavour, wheels: string): Promise<void> {
+  const requirements = join(packageRoot, 'engine', `requirements-${flavour}.txt`);
+  const target = ['--only-binary=:all:', '--python-version', '3.11', '--platform', 'manylinux_2_27_x86_64'];
+  const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
+  try {
+    const pip = ['-m', 'pip', 'download', '--no-deps', '--require-hashes', '-r', requirements, '-d', wheels];
+    await run(python, [...pip, ...target, ...quiet], OUTPUT);
+  } catch (error) {
+    throw fail(
+      'download-failed',
+      `pip could not fetch libtensorflow:\n  ${lastLines(error)}`,
+      'Check the network and the free disk space, then run `kvd setup` again.',
+      error,
+    );
+  }
+}
+
+/** Unpacks what the addon needs: libraries, headers and, for a GPU, NVIDIA's libraries, in the wheels' own layout. */
+async function unpack(python: string, wheels: string, site: string): Promise<void> {
+  const script = `
+import glob, sys, zipfile
+wanted = ('tensorflow/include/', 'tensorflow/libtensorflow_', 'nvidia/')
+for wheel in glob.glob(sys.argv[1] + '/*.whl'):
+    archive = zipfile.ZipFile(wheel)
+    archive.extractall(sys.argv[2], [n for n in archive.namelist() if n.startswith(wanted)])
+`;
+  try {
+    await run(python, ['-c', script, wheels, site], OUTPUT);
+  } catch (error) {
+    throw fail('unpack-failed', `the wheel could not be unpacked:\n  ${lastLines(error)}`, 'Check the free disk space (2 GB are needed).', error);
+  }
+}
+
+function link(target: string, path: string): void {
+  symlinkSync(target, path);
+}
+
+/** Lays out the folder as the addon's binding.gyp expects it. */
+function arrange(folder: string, addon: string): void {
+  for (const part of ['binding', 'binding.gyp', 'package.json']) {
+    cpSync(join(addon, part), join(folder, part), { recursive: true });
+  }
+  const lib = join(folder, 'deps', 'lib');
+  mkdirSync(lib, { recursive: true });
+  const site = '../../site/tensorflow';
+  link(`${site}/libtensorflow_cc.so.2`, join(lib, 'libtensorflow_cc.so.2'));
+  link(`${site}/libtensorflow_cc.so.2`, join(lib, 'libtensorflow.so.2'));
+  link(`${site}/libtensorflow_cc.so.2`, join(lib, 'libtensorflow.so'));
+  link(`${site}/libtensorflow_framework.so.2`, join(lib, 'libtensorflow_framework.so.2'));
+  link(`${site}/libtensorflow_framework.so.2`, join(lib, 'libtensorflow_framework.so'));
+  link('../site/tensorflow/include', join(folder, 'deps', 'include'));
+}
+
+async function compile(folder: string): Promise<void> {
+  const prefix = dirname(dirname(process.execPath));
+  const headers = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+  const module = [
+    '--module_name=tfjs_binding',
+    `--module_path=${dirname(addonPath(folder))}`,
+    '--napi_build_version=8',
+  ];
+  try {
+    await run(process.execPath, [findNodeGyp(), 'rebuild', ...headers, ...module], { ...OUTPUT, cwd: folder });
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw fail(
+      'compile-failed',
+      `the addon did not compile:\n  ${lastLines(error)}`,
+      'Install a C++ compiler, make and python3 (Debian: apt-get install g++ make python3). Until then kvd runs on wasm.',
+      error,
+    );
+  }
+}
+
+async function check(folder: string): Promise<void> {
+  const script = `process.env.TF_CPP_MIN_LOG_LEVEL='3';require(${JSON.stringify(addonPath(folder))})`;
+  try {
+    await run(process.execPath, ['-e', script], OUTPUT);
+  } catch (error) {
+    throw fail('check-failed', `the addon does not load:\n  ${lastLines(error)}`, 'Run `kvd setup --force`.', error);
+  }
+}
+
+/** Whether the process that wrote `lock` still lives. */
+function holderLives(lock: string): boolean {
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')), 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}
+
+/** Runs `work` while no other process does; the second waits for the first. */
+async function exclusively<T>(lock: string, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      writeFileSync(lock, `${process.pid}`, { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      if (holderLives(lock)) await new Promise((resolve) => setTimeout(resolve, 500));
+      else rmSync(lock, { force: true });
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/**
+ * Installs the native engine unless it is there; safe to run twice, twice at once, or after an interruption
+ * (everything happens in a folder of its own that is renamed at the end).
+ * @returns whether anything had to be done
+ */
+export async function installEngine(
+  flavour: Flavour,
+  options: { force?: boolean; onStep?: (step: InstallStep) => void } = {},
+): Promise<boolean> {
+  const target = engineFolder(flavour);
+  const done = (): boolean => existsSync(addonPath(target)) && options.force !== true;
+  if (done()) return false;
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw fail(
+      'unsupported-platform',
+      `the native engine is built for linux x64 only, this is ${process.platform} ${process.arch}`,
+      'kvd runs on wasm here.',
+    );
+  }
+  const addon = addonPackageFolder();
+  if (addon === undefined) {
+    throw fail(
+      'no-addon-source',
+      `the npm package ${ADDON_PACKAGE} is not installed`,
+      `Run \`npm install --ignore-scripts ${ADDON_PACKAGE}@4.22.0\`, then \`kvd setup\`.`,
+    );
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  return exclusively(`${target}.lock`, async () => {
+    if (done()) return false;
+    const python = await findPip();
+    const folder = `${target}.building`;
+    const wheels = join(folder, 'wheels');
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(wheels, { recursive: true });
+    options.onStep?.('download');
+    await download(python, flavour, wheels);
+    options.onStep?.('unpack');
+    await unpack(python, wheels, join(folder, 'site'));
+    arrange(folder, addon);
+    options.onStep?.('compile');
+    await compile(folder);
+    options.onStep?.('check');
+    await check(folder);
+    for (const spent of ['wheels', 'build', 'site/tensorflow/include', 'deps/include']) {
+      rmSync(join(folder, spent), { recursive: true, force: true });
+    }
+    rmSync(target, { recursive: true, force: true });
+    renameSync(folder, target);
+    return true;
+  });
+}

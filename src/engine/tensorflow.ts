@@ -1,0 +1,57 @@
+/** The native engine: @tensorflow/tfjs-node-gpu's addon on libtensorflow, CPU or CUDA GPU. */
+import { createRequire } from 'node:module';
+import * as util from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Engine } from './engine.js';
+import { ADDON_PACKAGE, addonPackageFolder, addonPath, installedEngine } from './native.js';
+
+const require = createRequire(import.meta.url);
+let device = 'not started';
+
+interface NativeBackend {
+  isUsingGpuDevice: boolean;
+}
+
+/** tfjs-node 4.22 calls two functions that Node 23 removed. */
+function restoreRemovedUtilities(): void {
+  const cjs = require('node:util') as Record<string, unknown> & typeof util;
+  cjs.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  cjs.isArray ??= Array.isArray;
+}
+
+export const tensorflow: Engine = {
+  name: 'tensorflow',
+  summary: 'Native TensorFlow (CPU, or a CUDA GPU where set up with --gpu)',
+  reference: `${ADDON_PACKAGE} 4.22 on libtensorflow 2.21`,
+  probe: () => {
+    const remedy = 'kvd setup';
+    if (addonPackageFolder() === undefined) {
+      return Promise.resolve({
+        available: false,
+        reason: `the npm package ${ADDON_PACKAGE} is not installed`,
+        remedy: `npm install --ignore-scripts ${ADDON_PACKAGE}@4.22.0 && ${remedy}`,
+      });
+    }
+    if (installedEngine() === undefined) {
+      return Promise.resolve({ available: false, reason: 'libtensorflow is not set up', remedy });
+    }
+    return Promise.resolve({ available: true });
+  },
+  start: async () => {
+    // Both must stand in the environment before the library loads: they keep its log off the terminal.
+    process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
+    process.env.TF_ENABLE_ONEDNN_OPTS ??= '0';
+    restoreRemovedUtilities();
+    const engine = installedEngine();
+    if (engine === undefined) throw new Error('the native engine is not set up');
+    require(`${ADDON_PACKAGE}/dist/register_all_kernels`);
+    const { NodeJSKernelBackend } = require(`${ADDON_PACKAGE}/dist/nodejs_kernel_backend`) as {
+      NodeJSKernelBackend: new (binding: unknown, name: string) => NativeBackend;
+    };
+    const backend = new NodeJSKernelBackend(require(addonPath(engine.folder)), ADDON_PACKAGE);
+    tf.registerBackend('tensorflow', () => backend as unknown as tf.KernelBackend, 3);
+    if (!(await tf.setBackend('tensorflow'))) throw new Error('TensorFlow did not start');
+    device = backend.isUsingGpuDevice ? 'GPU' : 'CPU';
+  },
+  device: () => device,
+};
