@@ -1,0 +1,6 @@
+/** All datasets, by name. */
+import { Registry } from '../base/registry.js';
+import { nano } from './nano/index.js';
+import { squad } from './squad.js';
+
+export const datasets = new Registry('dataset', [nano, squad]);

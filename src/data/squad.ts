@@ -1,0 +1,65 @@
+/** SQuAD's own JSON, versions 1.1 and 2.0. */
+import { z } from 'zod';
+import { UserError } from '../base/errors.js';
+import { readJson } from '../base/files.js';
+import { defineDataset, type Passage } from './passage.js';
+
+const answerSchema = z.object({ text: z.string(), answer_start: z.int().optional() });
+const fileSchema = z.object({
+  version: z.string().optional(),
+  data: z.array(
+    z.object({
+      title: z.string().optional(),
+      paragraphs: z.array(
+        z.object({
+          context: z.string(),
+          qas: z.array(
+            z.object({
+              id: z.string(),
+              question: z.string(),
+              answers: z.array(answerSchema).default([]),
+              is_impossible: z.boolean().default(false),
+            }),
+          ),
+        }),
+      ),
+    }),
+  ),
+});
+
+/** Passages of a SQuAD file, one a paragraph; unanswerable questions (v2) have no answers and say so by tag. */
+export function readSquad(path: string): Passage[] {
+  const parsed = fileSchema.safeParse(readJson(path, 2 ** 30));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new UserError('bad-squad', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not SQuAD'}`, {
+      where: path,
+      hint: 'A file in the format of SQuAD v1.1 or v2.0 is wanted.',
+    });
+  }
+  return parsed.data.data.flatMap((article, a) =>
+    article.paragraphs.map((paragraph, p) => ({
+      id: `${article.title ?? a}/${p}`,
+      context: paragraph.context,
+      questions: paragraph.qas.map((qa) => ({
+        id: qa.id,
+        question: qa.question.trim(),
+        answers: qa.is_impossible ? [] : [...new Set(qa.answers.map((answer) => answer.text))],
+        tags: [qa.is_impossible ? 'unanswerable' : 'answerable'],
+      })),
+    })),
+  );
+}
+
+export const squad = defineDataset({
+  name: 'squad',
+  summary: 'Extractive questions on Wikipedia paragraphs (a local file in SQuAD JSON, v1.1 or v2.0)',
+  reference: 'arXiv 1606.05250, arXiv 1806.03822',
+  version: 1,
+  splits: ['train', 'validation', 'test'],
+  options: z.strictObject({ data: z.string().describe('path of the JSON file') }),
+  open: ({ data }) => {
+    const passages = readSquad(data);
+    return { size: passages.length, get: (index) => passages[index]! };
+  },
+});

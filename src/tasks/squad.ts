@@ -1,0 +1,23 @@
+/** SQuAD: extractive questions on real text. */
+import type { z } from 'zod';
+import { squad as dataset } from '../data/squad.js';
+import { questionsOf } from './nano-qa.js';
+import { defineTask } from './task.js';
+
+export const squad = defineTask({
+  name: 'squad',
+  summary: 'SQuAD v1.1 or v2.0 from a local file',
+  reference: 'KV-Distill section 5.2 and appendix A; arXiv 1606.05250',
+  version: 1,
+  splits: dataset.splits,
+  options: dataset.options as z.ZodObject,
+  mode: 'generate',
+  metrics: ['accuracy', 'exact_match', 'f1'],
+  chance: 0,
+  maxNewTokens: 128,
+  *samples(options, split) {
+    for (const sample of questionsOf(dataset.open(options, split))) {
+      if (sample.answers.length > 0) yield sample;
+    }
+  },
+});
