@@ -1,18 +1,8 @@
 /** Extractive questions on the nano domain. */
 import { nano } from '../data/nano/index.js';
 import type { z } from 'zod';
-import { defineTask, type TaskSample } from './task.js';
-import type { PassageSource } from '../data/passage.js';
-
-/** Every question of every passage, in order. */
-export function* questionsOf(source: PassageSource): Generator<TaskSample> {
-  for (let index = 0; index < source.size; index++) {
-    const passage = source.get(index);
-    for (const { id, question, answers, tags } of passage.questions) {
-      yield { id, context: passage.context, question, answers, tags: tags ?? [] };
-    }
-  }
-}
+import { questionsOf } from './questions.js';
+import { defineTask } from './task.js';
 
 export const nanoQa = defineTask({
   name: 'nano-qa',

@@ -1,7 +1,7 @@
 /** SQuAD: extractive questions on real text. */
 import type { z } from 'zod';
 import { squad as dataset } from '../data/squad.js';
-import { questionsOf } from './nano-qa.js';
+import { questionsOf } from './questions.js';
 import { defineTask } from './task.js';
 
 export const squad = defineTask({

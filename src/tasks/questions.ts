@@ -1,0 +1,13 @@
+/** Passages as samples: what all extractive tasks share. */
+import type { PassageSource } from '../data/passage.js';
+import type { TaskSample } from './task.js';
+
+/** Every question of every passage, in order. */
+export function* questionsOf(source: PassageSource): Generator<TaskSample> {
+  for (let index = 0; index < source.size; index++) {
+    const passage = source.get(index);
+    for (const { id, question, answers, tags } of passage.questions) {
+      yield { id, context: passage.context, question, answers, tags: tags ?? [] };
+    }
+  }
+}

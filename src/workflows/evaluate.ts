@@ -1,0 +1,174 @@
+/** `kvd eval`: methods × budgets on a task; every sample is stored as it ends. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { canonicalJson, hashOf } from '../base/hash.js';
+import { UserError } from '../base/errors.js';
+import { evaluate, type SampleResult } from '../evaluation/evaluate.js';
+import type { LoadedExperiment } from '../experiment/resolve.js';
+import { budgetsOf, describeBudget, keptTokens, type Budget } from '../experiment/retention.js';
+import type { Experiment } from '../experiment/schema.js';
+import { adapterHash, loadAdapter } from '../methods/adapter-files.js';
+import { methods } from '../methods/index.js';
+import { disposeAdapter } from '../methods/kvd-adapter.js';
+import type { Store } from '../store/store.js';
+import { tasks } from '../tasks/index.js';
+import type { TaskSample } from '../tasks/task.js';
+import { interrupted, watchInterruption } from './interruption.js';
+import { withProgress } from './progress.js';
+import { codeVersion, gitCommit, machine } from './run-record.js';
+import { openSession } from './session.js';
+import { adapterFolder } from './train.js';
+
+export interface EvalOptions {
+  /** Folder of the adapter, where it is not the experiment's own. */
+  adapter?: string | undefined;
+  quiet: boolean;
+}
+
+export interface EvalResult {
+  runId: string;
+  samples: number;
+  /** Whether all had been evaluated before under the same configuration. */
+  reused: boolean;
+}
+
+interface Cell {
+  method: string;
+  options: Record<string, unknown>;
+  budget: Budget;
+}
+
+const WHOLE: Budget = { kind: 'ratio', retention: 1 };
+
+/** Cells in the order of evaluation; the uncompressed method has one, whatever the budgets. */
+function cellsOf(experiment: Experiment): Cell[] {
+  const { evaluation } = experiment;
+  if (evaluation === undefined) return [];
+  return evaluation.methods.flatMap(({ name, ...options }) =>
+    (name === 'full' ? [WHOLE] : budgetsOf(evaluation)).map((budget) => ({ method: name, options, budget })),
+  );
+}
+
+/** The adapter that the cells need: the one given, or the one the experiment trained. */
+function findAdapter(experiment: Experiment, cells: readonly Cell[], given: string | undefined): string | undefined {
+  if (!cells.some((cell) => methods.get(cell.method).needs.training)) return undefined;
+  const folder = given ?? adapterFolder(experiment);
+  if (!existsSync(join(folder, 'kvd_config.json'))) {
+    throw new UserError('no-adapter', 'no trained adapter is there', {
+      where: folder,
+      hint: 'Train it with `kvd train` on the same experiment, or name another with `--adapter`.',
+    });
+  }
+  return folder;
+}
+
+function takeSamples(samples: Iterable<TaskSample>, limit: number | undefined): TaskSample[] {
+  const taken: TaskSample[] = [];
+  for (const sample of samples) {
+    if (taken.length === limit) break;
+    taken.push(sample);
+  }
+  return taken;
+}
+
+/** Evaluates what `loaded` describes; goes on where an earlier, interrupted run of it stopped. */
+export async function evaluateExperiment(loaded: LoadedExperiment, store: Store, options: EvalOptions): Promise<EvalResult> {
+  const { experiment } = loaded;
+  const { evaluation } = experiment;
+  if (evaluation === undefined) {
+    throw new UserError('no-evaluation', 'has no `evaluation` section', { where: loaded.file });
+  }
+  const cells = cellsOf(experiment);
+  const adapterPath = findAdapter(experiment, cells, options.adapter);
+  const identity = adapterPath === undefined ? null : await adapterHash(adapterPath);
+  const { training: _training, data: _data, sweep: _sweep, ...evaluated } = experiment as Experiment & { sweep?: unknown };
+  const { name: _name, ...configuration } = evaluated;
+  const configHash = hashOf({ ...configuration, adapter: identity });
+  const task = tasks.get(evaluation.task);
+  const samples = takeSamples(task.samples(evaluation.task_options, evaluation.split), evaluation.limit);
+  const total = samples.length * cells.length;
+  const known = store.findRun({ kind: 'eval', configHash });
+  if (known?.status === 'finished') return { runId: known.id, samples: total, reused: true };
+
+  const session = await openSession(experiment.model.name_or_path);
+  const { model } = session;
+  const adapter = adapterPath === undefined ? undefined : loadAdapter(adapterPath, model.config);
+  const runId =
+    known?.id ??
+    store.createRun({
+      kind: 'eval',
+      name: experiment.name,
+      config: experiment,
+      configHash,
+      seed: experiment.seed,
+      engine: session.engine,
+      machine: machine(),
+      codeVersion: codeVersion(),
+      gitCommit: gitCommit(),
+    });
+  store.setStatus(runId, 'running');
+  const interruption = watchInterruption();
+  try {
+    await withProgress(`Evaluating ${experiment.name} on ${task.name} (${total} answers)`, total, options.quiet, async (tick) => {
+      let done = 0;
+      for (const cell of cells) {
+        const method = methods.get(cell.method);
+        const cellId = store.openCell(runId, {
+          model: experiment.model.name_or_path,
+          method: cell.method,
+          methodOptions: canonicalJson(cell.options),
+          adapterHash: method.needs.training ? identity : null,
+          budget: canonicalJson(cell.budget),
+          retention: cell.budget.kind === 'ratio' ? cell.budget.retention : null,
+          budgetLabel: describeBudget(cell.budget),
+          task: task.name,
+          taskVersion: task.version,
+          split: evaluation.split,
+          seed: experiment.seed,
+          eviction: 'real',
+        });
+        const stored = store.doneSamples(cellId);
+        const left = samples.filter((sample) => !stored.has(sample.id));
+        done += stored.size;
+        const request = {
+          ...session,
+          task,
+          method,
+          methodOptions: cell.options,
+          ...(method.needs.training && adapter !== undefined && { adapter }),
+          keptRows: (length: number) => keptTokens(cell.budget, length),
+          batchSize: evaluation.batch_size,
+          maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
+        };
+        let batch: SampleResult[] = [];
+        const flush = (): void => {
+          store.addSamples(cellId, batch);
+          done += batch.length;
+          batch = [];
+          tick(Math.max(1, done), `${cell.method} at ${describeBudget(cell.budget)}`);
+        };
+        for await (const result of evaluate(request, left)) {
+          batch.push(result);
+          if (batch.length >= evaluation.batch_size) flush();
+          if (interruption.requested()) break;
+        }
+        if (batch.length > 0) flush();
+        if (interruption.requested()) {
+          store.setStatus(runId, 'interrupted');
+          throw interrupted(`kvd eval ${loaded.file}`);
+        }
+      }
+    });
+    store.setStatus(runId, 'finished');
+    return { runId, samples: total, reused: false };
+  } catch (error) {
+    if (!(error instanceof UserError && error.code === 'interrupted')) {
+      store.setStatus(runId, 'failed', String(error));
+    }
+    throw error;
+  } finally {
+    interruption.release();
+    if (adapter !== undefined) disposeAdapter(adapter);
+    model.dispose();
+  }
+}

@@ -1,0 +1,36 @@
+/** What every stored run records of its surroundings. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { arch, cpus, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../base/paths.js';
+
+/** Version in package.json. */
+export function codeVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** Commit that kvd runs from, with `+` behind it where files differ; null outside a checkout. */
+export function gitCommit(): string | null {
+  try {
+    const git = (...args: string[]): string =>
+      execFileSync('git', ['-C', packageRoot, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const changed = git('status', '--porcelain', '--untracked-files=no').trim() !== '';
+    return `${git('rev-parse', 'HEAD').trim()}${changed ? '+' : ''}`;
+  } catch {
+    return null;
+  }
+}
+
+export function machine(): Record<string, string | number> {
+  const [cpu] = cpus();
+  return {
+    platform: platform(),
+    release: release(),
+    arch: arch(),
+    cpu: cpu?.model ?? 'unknown',
+    cores: cpus().length,
+    memory_bytes: totalmem(),
+    node: process.version,
+  };
+}

@@ -1,0 +1,22 @@
+/** A model made ready: engine started, weights and tokenizer loaded. */
+import { resolveModel } from '../experiment/check.js';
+import { startEngine, type EngineInfo } from '../engine/index.js';
+import { loadDecoder } from '../models/checkpoint.js';
+import type { Decoder } from '../models/decoder.js';
+import { loadTokenizer, type Tokenizer } from '../models/tokenizer.js';
+
+export interface Session {
+  engine: EngineInfo;
+  model: Decoder;
+  tokenizer: Tokenizer;
+  /** Folder of the model. */
+  folder: string;
+}
+
+/** Loads the model that an experiment names: a folder, or a shipped model. */
+export async function openSession(nameOrPath: string): Promise<Session> {
+  const folder = resolveModel(nameOrPath);
+  const tokenizer = loadTokenizer(folder);
+  const engine = await startEngine();
+  return { engine, model: loadDecoder(folder), tokenizer, folder };
+}

@@ -1,0 +1,168 @@
+/** `kvd train`: distils an adapter, resumes it, or finds that it is already there. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { datasets } from '../data/index.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import { mean } from '../evaluation/statistics.js';
+import type { LoadedExperiment } from '../experiment/resolve.js';
+import { trainingHash } from '../experiment/resolve.js';
+import type { Experiment } from '../experiment/schema.js';
+import { UserError } from '../base/errors.js';
+import { keptRows } from '../base/rounding.js';
+import { adapterHash, saveAdapter } from '../methods/adapter-files.js';
+import { methods } from '../methods/index.js';
+import { disposeAdapter, freshAdapter, type KvdAdapter } from '../methods/kvd-adapter.js';
+import type { Store } from '../store/store.js';
+import { tasks } from '../tasks/index.js';
+import type { TaskSample } from '../tasks/task.js';
+import { distill, type DistillOptions } from '../training/distill.js';
+import { interrupted, watchInterruption } from './interruption.js';
+import { withProgress } from './progress.js';
+import { codeVersion, gitCommit, machine } from './run-record.js';
+import { openSession, type Session } from './session.js';
+
+export interface TrainResult {
+  runId: string;
+  /** Folder of the best adapter. */
+  adapter: string;
+  steps: number;
+  /** Whether it had been trained before under the same configuration. */
+  reused: boolean;
+}
+
+/** Options of method `kvd` as resolved in an experiment. */
+interface KvdOptions {
+  eta: number;
+  n_sink: number;
+  lora_r: number;
+  lora_alpha: number;
+  scorer_bias: number;
+  decay: boolean;
+  routing: boolean;
+}
+
+/** Folder of everything that training this experiment leaves behind. */
+export function trainingFolder(experiment: Experiment): string {
+  return join(experiment.training?.output_dir ?? 'runs', `${experiment.name}-${trainingHash(experiment).slice(0, 8)}`);
+}
+
+/** Folder of an experiment's trained adapter, whether it exists or not. */
+export function adapterFolder(experiment: Experiment): string {
+  return join(trainingFolder(experiment), 'adapter');
+}
+
+function methodOptions(experiment: Experiment): KvdOptions {
+  const { name, ...options } = experiment.method;
+  const method = methods.get(name);
+  if (!method.needs.training) {
+    throw new UserError('nothing-to-train', `method ${name} has nothing to train`, { hint: 'Run `kvd eval` instead.' });
+  }
+  return method.options.parse(options) as unknown as KvdOptions;
+}
+
+function take(samples: Iterable<TaskSample>, count: number): TaskSample[] {
+  const taken: TaskSample[] = [];
+  for (const sample of samples) {
+    if (taken.length === count) break;
+    taken.push(sample);
+  }
+  return taken;
+}
+
+/** Headline metric of the adapter on validation samples at one retention. */
+async function validate(session: Session, adapter: KvdAdapter, experiment: Experiment, options: KvdOptions): Promise<number> {
+  const training = experiment.training!;
+  const task = tasks.get(experiment.evaluation?.task ?? 'nano-qa');
+  const samples = take(task.samples(experiment.evaluation?.task_options ?? {}, 'validation'), training.eval_limit);
+  const marks: number[] = [];
+  const request = {
+    ...session,
+    task,
+    method: methods.get('kvd'),
+    methodOptions: options,
+    adapter,
+    keptRows: (length: number) => keptRows(training.eval_retention, length),
+    batchSize: 50,
+    maxNewTokens: task.maxNewTokens,
+  };
+  for await (const result of evaluate(request, samples)) marks.push(result.metrics[task.metrics[0] ?? 'agreement'] ?? 0);
+  return mean(marks);
+}
+
+/** Trains what `loaded` describes; an experiment trained before is found again by its configuration. */
+export async function trainExperiment(loaded: LoadedExperiment, store: Store, quiet: boolean): Promise<TrainResult> {
+  const { experiment } = loaded;
+  const { training } = experiment;
+  if (training === undefined) {
+    throw new UserError('no-training', 'has no `training` section', { where: loaded.file });
+  }
+  const options = methodOptions(experiment);
+  const hash = trainingHash(experiment);
+  const folder = trainingFolder(experiment);
+  const adapterPath = adapterFolder(experiment);
+  const statePath = join(folder, 'state.safetensors');
+  const known = store.findRun({ kind: 'train', configHash: hash });
+  if (known?.status === 'finished' && existsSync(join(adapterPath, 'kvd_config.json'))) {
+    return { runId: known.id, adapter: adapterPath, steps: training.max_steps, reused: true };
+  }
+  mkdirSync(folder, { recursive: true });
+  const session = await openSession(experiment.model.name_or_path);
+  const { model, tokenizer } = session;
+  const runId =
+    known !== undefined && existsSync(statePath)
+      ? known.id
+      : store.createRun({
+          kind: 'train',
+          name: experiment.name,
+          config: experiment,
+          configHash: hash,
+          seed: experiment.seed,
+          engine: session.engine,
+          machine: machine(),
+          codeVersion: codeVersion(),
+          gitCommit: gitCommit(),
+        });
+  store.setStatus(runId, 'running');
+  const adapter = freshAdapter(model.config, options, options, experiment.seed);
+  const { name, ...dataOptions } = experiment.data;
+  const distillOptions: DistillOptions = { ...training, seed: experiment.seed };
+  const interruption = watchInterruption();
+  try {
+    const title = `Training ${experiment.name} (${experiment.model.name_or_path}, seed ${experiment.seed})`;
+    const result = await withProgress(title, training.max_steps, quiet, (tick) => {
+      let validation = '';
+      return distill(model, adapter, tokenizer, datasets.get(name).open(dataOptions, 'train'), distillOptions, statePath, {
+        report: ({ step, loss, gradientNorm, learningRate, tokensPerSecond }) => {
+          tick(step, `loss ${loss.toFixed(4)} nats · ${Math.round(tokensPerSecond)} tok/s${validation}`);
+          if (step % 10 === 0 || step === training.max_steps) {
+            store.addMetrics(runId, step, { loss, gradient_norm: gradientNorm, learning_rate: learningRate, tokens_per_second: tokensPerSecond });
+          }
+        },
+        validate: async (step) => {
+          const quality = await validate(session, adapter, experiment, options);
+          store.addMetrics(runId, step, { validation: quality });
+          validation = ` · validation ${(100 * quality).toFixed(1)} %`;
+          return quality;
+        },
+        best: () => saveAdapter(adapterPath, adapter, experiment.model.name_or_path),
+        stop: () => interruption.requested(),
+      });
+    });
+    if (!result.finished) {
+      store.setStatus(runId, 'interrupted');
+      throw interrupted(`kvd train ${loaded.file}`);
+    }
+    store.addArtifact(runId, { kind: 'adapter', path: adapterPath, sha256: await adapterHash(adapterPath) });
+    store.setStatus(runId, 'finished');
+    return { runId, adapter: adapterPath, steps: result.step, reused: false };
+  } catch (error) {
+    if (!(error instanceof UserError && error.code === 'interrupted')) {
+      store.setStatus(runId, 'failed', String(error));
+    }
+    throw error;
+  } finally {
+    interruption.release();
+    disposeAdapter(adapter);
+    model.dispose();
+  }
+}
