@@ -1,0 +1,47 @@
+import { Args, Flags } from '@oclif/core';
+import { KvdCommand } from '../cli/base-command.js';
+
+export default class Eval extends KvdCommand {
+  static override summary = 'Evaluate compression methods at several retention ratios on a task';
+  static override description =
+    'Every sample is stored as it ends; an interrupted evaluation goes on where it stopped. Without an ' +
+    'experiment file, the flags describe the evaluation.';
+  static override examples = [
+    '<%= config.bin %> eval experiments/nano/table2.yaml',
+    '<%= config.bin %> eval --task squad --data dev-v1.1.json --method full --method h2i --retention 0.25 --limit 50',
+    '<%= config.bin %> eval --task continuation --data essays/ --method kvd --adapter runs/my-adapter --retention 0.5',
+  ];
+  static override args = { experiment: Args.string({ description: 'YAML file' }) };
+  static override flags = {
+    set: Flags.string({ description: 'override a key: a.b=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    db: KvdCommand.dbFlag,
+    task: Flags.string({ description: 'task, without an experiment file' }),
+    data: Flags.string({ description: "the task's data: a file or folder", dependsOn: ['task'] }),
+    model: Flags.string({ description: 'model folder or shipped model', default: 'llama-small', dependsOn: ['task'] }),
+    method: Flags.string({ description: 'method', multiple: true, dependsOn: ['task'] }),
+    retention: Flags.string({ description: 'share of rows kept', multiple: true, dependsOn: ['task'] }),
+    limit: Flags.integer({ description: 'most samples', min: 1, dependsOn: ['task'] }),
+    adapter: Flags.string({ description: 'adapter folder for methods that need one' }),
+  };
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Eval);
+    const { adHocEvaluation, loadChecked } = await import('../workflows/experiments.js');
+    const { evaluateExperiment } = await import('../workflows/evaluate.js');
+    const { renderComparison } = await import('../workflows/report.js');
+    const { Store } = await import('../store/store.js');
+    const experiments =
+      args.experiment === undefined ? [adHocEvaluation(flags)] : loadChecked(args.experiment, flags.set);
+    const store = Store.open(flags.db);
+    const results = [];
+    for (const loaded of experiments) {
+      const options = { adapter: flags.adapter, quiet: this.jsonEnabled() };
+      results.push({ name: loaded.experiment.name, ...(await evaluateExperiment(loaded, store, options)) });
+    }
+    const runIds = results.map((result) => result.runId);
+    this.print(renderComparison(store, runIds, 'terminal'));
+    const cells = store.cellSummaries(runIds);
+    store.close();
+    return { runs: results, cells };
+  }
+}

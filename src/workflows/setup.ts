@@ -1,0 +1,27 @@
+/** `kvd setup`: the native engine, with progress. */
+import { installEngine, type InstallStep } from '../engine/install.js';
+import { engineFolder } from '../engine/native.js';
+import { withProgress } from './progress.js';
+
+const STEPS: Record<InstallStep, string> = {
+  download: 'fetching libtensorflow (270 MB; with --gpu several GB)',
+  unpack: 'unpacking',
+  compile: 'compiling the addon',
+  check: 'checking that it loads',
+};
+
+export async function setup(options: {
+  gpu: boolean;
+  force: boolean;
+  quiet: boolean;
+}): Promise<{ installed: boolean; folder: string }> {
+  const flavour = options.gpu ? 'gpu' : 'cpu';
+  const names = Object.keys(STEPS) as InstallStep[];
+  const installed = await withProgress('Setting up the native engine', names.length, options.quiet, (tick) =>
+    installEngine(flavour, {
+      force: options.force,
+      onStep: (step) => tick(names.indexOf(step) + 1, STEPS[step]),
+    }),
+  );
+  return { installed, folder: engineFolder(flavour) };
+}
