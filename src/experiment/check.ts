@@ -1,0 +1,66 @@
+/** What can be checked of an experiment without running it. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../base/errors.js';
+import { packageRoot } from '../base/paths.js';
+import { nearest } from '../base/suggest.js';
+import { datasets } from '../data/index.js';
+import { readModelConfig } from '../models/config.js';
+import { tasks } from '../tasks/index.js';
+import type { LoadedExperiment } from './resolve.js';
+
+/** The folder that a model's name or path means: an existing folder, or a shipped model. */
+export function resolveModel(nameOrPath: string): string {
+  const shipped = join(packageRoot, 'models', 'nano', nameOrPath);
+  const candidates = [nameOrPath, join(packageRoot, nameOrPath), shipped];
+  const found = candidates.find((folder) => existsSync(join(folder, 'config.json')));
+  if (found !== undefined) return found;
+  throw new UserError('unknown-model', `no model "${nameOrPath}": no folder with a config.json, and none is shipped by that name`, {
+    hint: 'Name a folder in Hugging Face format, or a model that `kvd models list` shows.',
+  });
+}
+
+function modelProblems(loaded: LoadedExperiment): string[] {
+  const { model, method } = loaded.experiment;
+  try {
+    const folder = resolveModel(model.name_or_path);
+    const { numLayers } = readModelConfig(folder);
+    const missing = ['tokenizer.json'].filter((name) => !existsSync(join(folder, name)));
+    const eta = method.eta;
+    return [
+      ...missing.map((name) => `model ${folder} has no ${name}`),
+      ...(typeof eta === 'number' && eta > numLayers && loaded.experiment.training !== undefined
+        ? [`method.eta is ${eta}, but the model has ${numLayers} layers`]
+        : []),
+    ];
+  } catch (error) {
+    if (error instanceof UserError) return [error.describe()];
+    throw error;
+  }
+}
+
+/** Problems of names, files, sizes and splits; empty where all is well. */
+export function checkExperiment(loaded: LoadedExperiment): string[] {
+  const { training, data, evaluation } = loaded.experiment;
+  const problems = modelProblems(loaded);
+  if (training !== undefined) {
+    if (training.retention_min > training.retention_max) {
+      problems.push('training.retention_min is greater than training.retention_max');
+    }
+    if (!datasets.get(data.name).splits.includes('train')) problems.push(`dataset ${data.name} has no split train`);
+  }
+  if (evaluation !== undefined) {
+    const task = tasks.get(evaluation.task);
+    if (!task.splits.includes(evaluation.split)) {
+      const near = nearest(evaluation.split, task.splits);
+      problems.push(`task ${task.name} has no split "${evaluation.split}" (${near === undefined ? '' : `did you mean "${near}"? `}it has ${task.splits.join(', ')})`);
+    }
+    const options = task.options.safeParse(evaluation.task_options);
+    if (!options.success) {
+      problems.push(...options.error.issues.map((issue) => `evaluation.task_options.${issue.path.join('.')}: ${issue.message}`));
+    }
+    const { data: path } = evaluation.task_options;
+    if (typeof path === 'string' && !existsSync(path)) problems.push(`${path}: no such file or folder`);
+  }
+  return problems.map((problem) => `${loaded.file}: ${problem}`);
+}

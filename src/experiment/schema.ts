@@ -1,0 +1,131 @@
+/** What an experiment may say, assembled from the registries: an option is typed once, where it is used. */
+import { z } from 'zod';
+import type { Registry, Entry } from '../base/registry.js';
+import { stages } from '../data/nano/curriculum.js';
+import { datasets } from '../data/index.js';
+import { methods } from '../methods/index.js';
+import { tasks } from '../tasks/index.js';
+
+type WithOptions = Entry & { readonly options: z.ZodObject };
+
+/** `{name, …options}` for every entry of a registry. */
+function named(registry: Registry<WithOptions>): z.ZodType<{ name: string } & Record<string, unknown>> {
+  const variants = registry
+    .list()
+    .map((entry) => entry.options.extend({ name: z.literal(entry.name).describe(entry.summary) }).strict());
+  const union = z.discriminatedUnion('name', variants as unknown as [z.ZodObject<{ name: z.ZodLiteral<string> }>]);
+  return union as unknown as z.ZodType<{ name: string } & Record<string, unknown>>;
+}
+
+const share = z.number().gt(0).max(1);
+const oneOrMany = (item: z.ZodNumber): z.ZodUnion<readonly [z.ZodNumber, z.ZodArray<z.ZodNumber>]> =>
+  z.union([item, z.array(item).min(1)]);
+const steps = z.int().min(1);
+const seed = z.int().min(0).default(1).describe('seed of every random choice');
+
+const adamw = {
+  adam_beta1: z.number().min(0).lt(1).default(0.9).describe("AdamW's β1"),
+  adam_beta2: z.number().min(0).lt(1).default(0.999).describe("AdamW's β2"),
+  adam_epsilon: z.number().positive().default(1e-8).describe("AdamW's ε"),
+  weight_decay: z.number().min(0).default(0).describe('decoupled weight decay'),
+  max_grad_norm: z.number().positive().default(1).describe('gradients are clipped to this joint 2-norm'),
+};
+
+const training = z.strictObject({
+  kl_forward_weight: z.number().min(0).max(1).default(0.6).describe('λ: weight of KL(teacher‖student)'),
+  learning_rate: z.number().positive().default(5e-5).describe('peak learning rate'),
+  lr_scheduler: z.enum(['constant', 'linear', 'cosine']).default('linear').describe('decay after warm-up'),
+  warmup_steps: z.int().min(0).default(50).describe('steps of linear warm-up'),
+  min_lr_ratio: z.number().min(0).max(1).default(0.05).describe('share of the learning rate left at the end'),
+  ...adamw,
+  max_steps: steps.describe('optimiser steps'),
+  micro_batch_size: steps.default(32).describe('examples in one forward pass'),
+  gradient_accumulation_steps: steps.default(1).describe('forward passes in one optimiser step'),
+  retention_min: share.default(0.001).describe('smallest retention ratio drawn'),
+  retention_max: share.default(0.8).describe('largest retention ratio drawn'),
+  retention_distribution: z.enum(['uniform', 'log_uniform']).default('log_uniform').describe('how ratios are drawn'),
+  max_context_tokens: steps.default(1536).describe('longer contexts are left out'),
+  max_continuation_tokens: steps.default(128).describe('questions and answers of one example at most'),
+  eval_steps: steps.default(300).describe('steps between two validations'),
+  eval_limit: steps.default(200).describe('validation questions'),
+  eval_retention: share.default(0.2).describe('retention ratio of the validation'),
+  save_steps: steps.default(100).describe('steps between two checkpoints'),
+  output_dir: z.string().default('runs').describe('folder under which checkpoints and the adapter are kept'),
+});
+
+/** A method with options, or its name alone. */
+function methodEntry(): z.ZodType<{ name: string } & Record<string, unknown>> {
+  return named(methods);
+}
+
+const evaluation = z
+  .strictObject({
+    task: z.enum(tasks.names()).describe('what is asked'),
+    task_options: z.record(z.string(), z.unknown()).default({}).describe("the task's own options"),
+    methods: z
+      .array(z.preprocess((value) => (typeof value === 'string' ? { name: value } : value), methodEntry()))
+      .min(1)
+      .describe('methods to compare, by name or with options'),
+    retention: oneOrMany(share).optional().describe('share of rows kept'),
+    compression_ratio: oneOrMany(z.number().min(0).lt(1)).optional().describe('share of rows removed (kvpress)'),
+    compression_factor: oneOrMany(z.number().min(1)).optional().describe('10 keeps a tenth'),
+    budget_tokens: oneOrMany(z.int().min(1)).optional().describe('rows kept, whatever the length'),
+    split: z.string().default('test').describe('split of the task'),
+    limit: steps.optional().describe('most samples'),
+    batch_size: steps.default(32).describe('samples at once'),
+    max_new_tokens: steps.optional().describe("longest answer; the task's own unless given"),
+  })
+  .superRefine((value, context) => {
+    const keys = ['retention', 'compression_ratio', 'compression_factor', 'budget_tokens'] as const;
+    const given = keys.filter((key) => value[key] !== undefined);
+    if (given.length !== 1) {
+      const found = given.length === 0 ? 'none is' : `${given.join(' and ')} are`;
+      context.addIssue({ code: 'custom', message: `exactly one of ${keys.join(', ')} is wanted; ${found} given` });
+    }
+  });
+
+export const experimentSchema = z.strictObject({
+  kind: z.literal('experiment').default('experiment').describe('what this file is'),
+  name: z.string().regex(/^[\w.-]+$/, 'letters, digits, dot, dash and underscore only').describe('name of the experiment'),
+  description: z.string().optional().describe('what it is for'),
+  seed,
+  model: z
+    .strictObject({ name_or_path: z.string().min(1).describe('a folder in Hugging Face format, or a shipped model') })
+    .describe('the frozen model'),
+  method: named(methods).default({ name: 'kvd' }).describe('the method that is trained'),
+  training: training.optional().describe('how it is trained'),
+  data: named(datasets).default({ name: 'nano' }).describe('what it is trained on'),
+  evaluation: evaluation.optional().describe('what is measured'),
+});
+export type Experiment = z.output<typeof experimentSchema>;
+
+export const pretrainSchema = z.strictObject({
+  kind: z.literal('pretrain').describe('what this file is'),
+  name: z.string().regex(/^[\w.-]+$/).describe('name of the experiment'),
+  description: z.string().optional(),
+  seed,
+  model: z.strictObject({
+    config: z.record(z.string(), z.unknown()).describe("config.json of the model; the vocabulary is the tokenizer's"),
+    output: z.string().describe('folder of the finished model'),
+    dtype: z.enum(['F32', 'BF16']).default('BF16').describe('type of the stored weights'),
+  }),
+  training: z.strictObject({
+    learning_rate: z.number().positive(),
+    warmup_steps: z.int().min(0),
+    ...adamw,
+    micro_batch_size: steps,
+    max_steps: steps,
+    decay_steps: steps.describe('steps of linear decay once the last stage is learned'),
+    save_steps: steps,
+    eval_steps: steps,
+  }),
+  curriculum: z
+    .array(
+      z.strictObject({
+        name: z.enum(Object.keys(stages)).describe('stage of the nano curriculum'),
+        until_accuracy: share.describe('go on once this share of fresh answers is right'),
+      }),
+    )
+    .min(1),
+});
+export type PretrainExperiment = z.output<typeof pretrainSchema>;
