@@ -41,9 +41,9 @@ interface KvdOptions {
   routing: boolean;
 }
 
-/** Folder of everything that training this experiment leaves behind. */
+/** Folder of everything that training this experiment leaves behind; named by what is trained alone. */
 export function trainingFolder(experiment: Experiment): string {
-  return join(experiment.training?.output_dir ?? 'runs', `${experiment.name}-${trainingHash(experiment).slice(0, 8)}`);
+  return join(experiment.training?.output_dir ?? 'runs', `train-${trainingHash(experiment).slice(0, 12)}`);
 }
 
 /** Folder of an experiment's trained adapter, whether it exists or not. */
