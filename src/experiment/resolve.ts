@@ -40,7 +40,9 @@ function inheritOptions(value: Record<string, unknown>): Record<string, unknown>
 
 /** A plain value as a checked, frozen experiment. */
 export function parseExperiment(value: Record<string, unknown>, where: string, places?: Places): Experiment {
-  return freeze(check(experimentSchema, inheritOptions(value), places ?? new Map([['', where]])));
+  const known = places ?? new Map([['', where]]);
+  check(experimentSchema, value, known);
+  return freeze(check(experimentSchema, inheritOptions(value), known));
 }
 
 /** What training depends on: two experiments with the same hash train the same adapter. */

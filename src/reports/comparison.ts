@@ -1,6 +1,6 @@
 /** Model × method × budget: the table that every evaluation ends with. */
 import type { CellSummary } from '../store/store.js';
-import { average, groupCells, newestPerSeed, proportion } from './groups.js';
+import { average, figure, groupCells, newestPerSeed } from './groups.js';
 import type { Cell, Column, Table } from './table.js';
 
 const MARKS: readonly [key: string, label: string][] = [
@@ -10,8 +10,8 @@ const MARKS: readonly [key: string, label: string][] = [
   ['agreement', 'top-1 agreement %'],
 ];
 
-function percent(figure: { value: number; stderr: number } | undefined): Cell {
-  return figure === undefined ? null : { value: 100 * figure.value, stderr: 100 * figure.stderr, digits: 1 };
+function percent(share: { value: number; stderr: number } | undefined): Cell {
+  return share === undefined ? null : { value: 100 * share.value, stderr: 100 * share.stderr, digits: 1 };
 }
 
 /** Rows for all given cells; seeds are averaged, and what was run twice counts once. */
@@ -46,7 +46,7 @@ export function comparison(cells: readonly CellSummary[], title = 'Comparison'):
       task: group.task,
       method: group.method,
       budget: group.budgetLabel,
-      ...Object.fromEntries(marks.map(([key]) => [key, percent(proportion(chosen, key))])),
+      ...Object.fromEntries(marks.map(([key]) => [key, percent(figure(chosen, key))])),
       kl: metric('kl'),
       perplexity: nll !== null && typeof nll === 'object' ? { value: Math.exp(nll.value), digits: 3 } : null,
       tokens: `${mean((c) => c.keptTokens).toFixed(1)} of ${mean((c) => c.contextTokens).toFixed(1)}`,
@@ -62,7 +62,7 @@ export function comparison(cells: readonly CellSummary[], title = 'Comparison'):
     columns,
     rows,
     notes: [
-      'retention = share of rows kept = rows kept / context tokens; ± one standard error (binomial over samples, or over seeds where larger).',
+      'retention = share of rows kept = rows kept / context tokens; ± one standard error (over samples, or over seeds where larger).',
       'KL and perplexity are of the reference answer or continuation, KL to the uncompressed model; cache bytes count keys and values of KV heads in float32, averaged over samples.',
     ],
   };

@@ -30,18 +30,19 @@ export function newestPerSeed(group: Group): CellSummary[] {
 }
 
 /**
- * A proportion over a group: over several seeds their mean and its standard error, over one seed the
- * binomial error of its samples.
+ * A metric over a group: over several seeds their mean with the larger of two errors, over the seeds and over
+ * the samples; over one seed the error over its samples.
  */
-export function proportion(cells: readonly CellSummary[], metric: string): { value: number; stderr: number } | undefined {
-  const values = cells.map((cell) => cell.metrics[metric]).filter((value) => value !== undefined);
-  if (values.length === 0) return undefined;
-  const value = values.reduce((a, b) => a + b, 0) / values.length;
-  const samples = cells.reduce((sum, cell) => sum + cell.n, 0);
-  const binomial = Math.sqrt((value * (1 - value)) / samples);
-  if (values.length === 1) return { value, stderr: binomial };
-  const spread = Math.sqrt(values.reduce((sum, v) => sum + (v - value) ** 2, 0) / (values.length - 1) / values.length);
-  return { value, stderr: Math.max(spread, binomial) };
+export function figure(cells: readonly CellSummary[], metric: string): { value: number; stderr: number } | undefined {
+  const measured = cells.filter((cell) => cell.metrics[metric] !== undefined);
+  if (measured.length === 0) return undefined;
+  const values = measured.map((cell) => cell.metrics[metric]!);
+  const count = values.length;
+  const value = values.reduce((a, b) => a + b, 0) / count;
+  const overSamples = Math.sqrt(measured.reduce((sum, cell) => sum + (cell.stderrs[metric] ?? 0) ** 2, 0)) / count;
+  if (count === 1) return { value, stderr: overSamples };
+  const overSeeds = Math.sqrt(values.reduce((sum, v) => sum + (v - value) ** 2, 0) / (count - 1) / count);
+  return { value, stderr: Math.max(overSeeds, overSamples) };
 }
 
 export function average(cells: readonly CellSummary[], pick: (cell: CellSummary) => number): number {

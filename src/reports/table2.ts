@@ -1,6 +1,6 @@
 /** The paper's Table 2, ours and theirs: models × {uncompressed, kvd, h2a, h2i} × {25 %, 20 %}. */
 import type { CellSummary } from '../store/store.js';
-import { groupCells, newestPerSeed, proportion } from './groups.js';
+import { figure, groupCells, newestPerSeed } from './groups.js';
 import { readPublished } from './published.js';
 import type { Cell, Table } from './table.js';
 
@@ -25,9 +25,9 @@ const PAPER_NAMES: Readonly<Record<string, string>> = { full: 'base' };
 function figures(cells: readonly CellSummary[]): Map<string, Figure> {
   const found = new Map<string, Figure>();
   for (const group of groupCells(cells)) {
-    const figure = proportion(newestPerSeed(group), 'accuracy');
-    if (figure !== undefined) {
-      found.set(`${group.model}/${group.method}/${group.retention}`, { value: 100 * figure.value, stderr: 100 * figure.stderr });
+    const accuracy = figure(newestPerSeed(group), 'accuracy');
+    if (accuracy !== undefined) {
+      found.set(`${group.model}/${group.method}/${group.retention}`, { value: 100 * accuracy.value, stderr: 100 * accuracy.stderr });
     }
   }
   return found;
@@ -65,7 +65,8 @@ export function table2(cells: readonly CellSummary[]): Table2 {
   const paperModels = [...new Set(published.map((row) => row.model))];
   const overModels = (method: string, retention: number): Figure | undefined =>
     averageOf(models.map((model) => ours.get(`${model}/${method}/${retention}`)));
-  const cell = (figure: Figure | undefined): Cell => (figure === undefined ? null : { ...figure, digits: 1 });
+  const cell = (given: Figure | undefined): Cell =>
+    given === undefined ? null : { value: given.value, stderr: given.stderr, digits: 1 };
   const average = models.length > 1 ? [{ key: 'average', label: 'ours, average', align: 'right' as const }] : [];
   const rows = ROWS.map(([method, retention]) => ({
     method,

@@ -70,6 +70,8 @@ export interface SampleRow {
 export interface CellSummary extends CellRow {
   n: number;
   metrics: Record<string, number>;
+  /** Standard error of each mean over the samples, √((E[x²] − E[x]²) / n): binomial for marks of 0 and 1. */
+  stderrs: Record<string, number>;
   contextTokens: number;
   keptTokens: number;
   bytesBefore: number;
@@ -298,15 +300,17 @@ export class Store {
       ...values,
     ) as unknown as CellSummary[];
     const means = new Map<number, Record<string, number>>();
+    const stderrs = new Map<number, Record<string, number>>();
     const marks = this.all(
-      `SELECT cell_id AS cellId, key, avg(value) AS mean FROM samples JOIN cells ON cells.id = samples.cell_id,
+      `SELECT cell_id AS cellId, key, count(*) AS n, avg(value) AS mean, avg(value * value) AS square FROM samples JOIN cells ON cells.id = samples.cell_id,
          json_each(samples.metrics) ${clause} GROUP BY cell_id, key`,
       ...values,
     );
-    for (const { cellId, key, mean } of marks as { cellId: number; key: string; mean: number }[]) {
+    for (const { cellId, key, n, mean, square } of marks as { cellId: number; key: string; n: number; mean: number; square: number }[]) {
       means.set(cellId, { ...means.get(cellId), [key]: mean });
+      stderrs.set(cellId, { ...stderrs.get(cellId), [key]: Math.sqrt(Math.max(0, square - mean ** 2) / n) });
     }
-    return cells.map((cell) => ({ ...cell, metrics: means.get(cell.id) ?? {} }));
+    return cells.map((cell) => ({ ...cell, metrics: means.get(cell.id) ?? {}, stderrs: stderrs.get(cell.id) ?? {} }));
   }
 
   addArtifact(runId: string, artifact: { kind: string; path: string; sha256: string }): void {
