@@ -51,7 +51,7 @@ export function encodeContext(
   const { decay, routing } = adapter.settings;
   const column = tf.reshape(selected, [batch.batch * batch.tokens, 1]) as tf.Tensor2D;
   const { cache } = model.forward(batch, {
-    lora: { adapter: adapter.lora, ...(routing && { routing: column }) },
+    lora: { adapter: adapter.lora, ...(routing && { routing: { q: column, o: column } }) },
     cacheOnly: true,
   });
   if (!decay) return cache;

@@ -4,7 +4,7 @@ import type { DecoderPlan } from './architectures/architecture.js';
 import { attentionMask, keyPositions, positionIds, type TokenBatch } from './batch.js';
 import { concatPositions, type KvCache } from './cache.js';
 import type { ModelConfig } from './config.js';
-import { kvDelta, outputDelta, qkvDelta, type ActiveLora } from './lora.js';
+import { loraDelta, type ActiveLora } from './lora.js';
 import { applyRotary, gatedActivations, rmsNorm, softcap, type RotaryTable } from './ops.js';
 import { RotaryCache } from './rotary-cache.js';
 
@@ -174,7 +174,7 @@ export class Decoder {
 
     let qkv = tf.matMul(h, weights.qkv);
     if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
-    if (options.lora) qkv = tf.add(qkv, qkvDelta(h, options.lora, layer));
+    if (options.lora) qkv = tf.add(qkv, loraDelta(h, options.lora, layer, ['q', 'k', 'v']));
     const heads = tf.reshape(qkv, [batch, tokens, numHeads + 2 * numKvHeads, headDim]);
     const [queryKey, value] = tf.split(heads, [numHeads + numKvHeads, numKvHeads], 2) as [
       tf.Tensor4D,
@@ -201,7 +201,7 @@ export class Decoder {
     const mixed = tf.reshape(tf.matMul(probabilities, values), [batch, numHeads, tokens, headDim]);
     const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
     const out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
-    return options.lora ? tf.add<tf.Tensor2D>(out, outputDelta(rows as tf.Tensor2D, options.lora, layer)) : out;
+    return options.lora ? tf.add<tf.Tensor2D>(out, loraDelta(rows as tf.Tensor2D, options.lora, layer, ['o'])) : out;
   }
 
   /** Keys and values of a last layer whose output nobody needs. */
@@ -213,7 +213,7 @@ export class Decoder {
     const columns = tf.slice(weights.qkv, [0, numHeads * headDim], [-1, width]);
     let kv = tf.matMul(h, columns);
     if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
-    if (pass.options.lora) kv = tf.add(kv, kvDelta(h, pass.options.lora, layer));
+    if (pass.options.lora) kv = tf.add(kv, loraDelta(h, pass.options.lora, layer, ['k', 'v']));
     const heads = tf.reshape(kv, [pass.batch, pass.tokens, 2 * numKvHeads, headDim]);
     const [key, value] = tf.split(heads, 2, 2) as [tf.Tensor4D, tf.Tensor4D];
     cache.keys.push(tf.transpose(applyRotary(key, pass.rotary), [0, 2, 1, 3]));

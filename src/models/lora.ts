@@ -21,10 +21,10 @@ export interface LoraAdapter {
 export interface ActiveLora {
   adapter: LoraAdapter;
   /**
-   * [batch·tokens, 1]: 1 where the Q and O adapters apply, 0 where the frozen matrices are used
-   * (conditional routing, section 3.2); undefined = everywhere.
+   * Per projection [batch·tokens, 1]: 1 where its adapter applies, 0 where the frozen matrix is used alone
+   * (conditional routing, section 3.2); a projection that is absent is adapted everywhere.
    */
-  routing?: tf.Tensor2D;
+  routing?: Partial<Record<LoraTarget, tf.Tensor2D>>;
 }
 
 /** rsLoRA's scale, alpha / sqrt(rank). */
@@ -32,27 +32,26 @@ export function loraScale(adapter: { rank: number; alpha: number }): number {
   return adapter.alpha / Math.sqrt(adapter.rank);
 }
 
-/** Delta of the fused q, k, v projection, [rows, (heads + 2·kvHeads)·headDim]. */
-export function qkvDelta(x: tf.Tensor2D, lora: ActiveLora, layer: number): tf.Tensor2D {
-  const { q, k, v } = lora.adapter.layers[layer]!;
-  const low = tf.mul<tf.Tensor2D>(tf.matMul(x, tf.concat([q.a, k.a, v.a], 1)), loraScale(lora.adapter));
-  const [lowQ, lowK, lowV] = tf.split(low, 3, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
-  const routedQ = lora.routing === undefined ? lowQ : tf.mul<tf.Tensor2D>(lowQ, lora.routing);
-  const deltas = [tf.matMul(routedQ, q.b), tf.matMul(lowK, k.b), tf.matMul(lowV, v.b)];
-  return tf.concat(deltas, 1) as tf.Tensor2D;
+/** Low-rank image of `x` under adapters that share their input, routed and scaled, one part a target. */
+function lowRank(x: tf.Tensor2D, lora: ActiveLora, layer: number, targets: readonly LoraTarget[]): tf.Tensor2D[] {
+  const pairs = lora.adapter.layers[layer]!;
+  const matrix = targets.length === 1 ? pairs[targets[0]!].a : tf.concat(targets.map((target) => pairs[target].a), 1);
+  const low = tf.mul<tf.Tensor2D>(tf.matMul(x, matrix), loraScale(lora.adapter));
+  const parts = targets.length === 1 ? [low] : (tf.split(low, targets.length, 1) as tf.Tensor2D[]);
+  return parts.map((part, i) => {
+    const route = lora.routing?.[targets[i]!];
+    return route === undefined ? part : tf.mul<tf.Tensor2D>(part, route);
+  });
 }
 
-/** Delta of the key and value projections alone, [rows, 2·kvHeads·headDim]: of a last layer no more is needed. */
-export function kvDelta(x: tf.Tensor2D, lora: ActiveLora, layer: number): tf.Tensor2D {
-  const { k, v } = lora.adapter.layers[layer]!;
-  const low = tf.mul(tf.matMul(x, tf.concat([k.a, v.a], 1)), loraScale(lora.adapter));
-  const [lowK, lowV] = tf.split(low, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
-  return tf.concat([tf.matMul(lowK, k.b), tf.matMul(lowV, v.b)], 1) as tf.Tensor2D;
-}
-
-/** Delta of the output projection, [rows, hidden]. */
-export function outputDelta(x: tf.Tensor2D, lora: ActiveLora, layer: number): tf.Tensor2D {
-  const { o } = lora.adapter.layers[layer]!;
-  const low = tf.mul(tf.matMul(x, o.a), loraScale(lora.adapter));
-  return tf.matMul((lora.routing === undefined ? low : tf.mul(low, lora.routing)) as tf.Tensor2D, o.b);
+/** Deltas of projections that share their input, side by side: [rows, sum of their outputs]. */
+export function loraDelta(
+  x: tf.Tensor2D,
+  lora: ActiveLora,
+  layer: number,
+  targets: readonly LoraTarget[],
+): tf.Tensor2D {
+  const pairs = lora.adapter.layers[layer]!;
+  const deltas = lowRank(x, lora, layer, targets).map((low, i) => tf.matMul<tf.Tensor2D>(low, pairs[targets[i]!].b));
+  return deltas.length === 1 ? deltas[0]! : (tf.concat(deltas, 1) as tf.Tensor2D);
 }
