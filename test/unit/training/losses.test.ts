@@ -52,25 +52,23 @@ describe('AdamW against torch.optim.AdamW', () => {
   it.each([
     [5e-5, ''],
     [1e-2, 'lr1e-2.'],
-  ])('six steps at learning rate %s agree', (rate, prefix) => {
-    const parameters = { w: tf.variable(read('w')), b: tf.variable(read('b')) };
+  ])('five steps at learning rate %s agree', (rate, prefix) => {
+    const parameters = { w: tf.variable(read('w.0')), b: tf.variable(read('b.0')) };
     const optimiser = new AdamW(parameters, { adam_beta1: 0.9, adam_beta2: 0.999, adam_epsilon: 1e-8, weight_decay: 0.01 });
-    for (let step = 0; step < 6; step++) {
+    for (let step = 1; step <= 5; step++) {
       optimiser.update({ w: read(`w_grad.${step}`), b: read(`b_grad.${step}`) }, rate);
       expectClose(parameters.w.dataSync(), reference.readFloat(`${prefix}w.${step}`).data, 1e-6);
+      if (prefix === '') expectClose(parameters.b.dataSync(), reference.readFloat(`b.${step}`).data, 1e-6);
     }
-    if (prefix === '') expectClose(optimiser.first.w!.dataSync(), reference.readFloat('w_exp_avg.5').data, 1e-6);
+    expectClose(optimiser.first.w!.dataSync(), reference.readFloat('w_exp_avg.5').data, 1e-6);
+    expectClose(optimiser.second.w!.dataSync(), reference.readFloat('w_exp_avg_sq.5').data, 1e-6);
   });
 
   it('clips by the joint norm as clip_grad_norm_ does', () => {
     const { gradients, norm } = clipByGlobalNorm({ w: read('w_grad.3'), b: read('b_grad.3') }, 1);
-    const names = reference.names().filter((name) => name.startsWith('clip1.'));
-    expect(names.length).toBeGreaterThan(0);
-    const clipped = (part: string) => names.find((name) => name.includes(part) && reference.info(name).shape.length > 0);
-    expect(norm).toBeGreaterThan(0);
-    const w = names.find((name) => reference.info(name).shape.join() === '6,7');
-    expect(clipped('w')).toBeDefined();
-    if (w !== undefined) expectClose(gradients.w!.dataSync(), reference.readFloat(w).data, 1e-6);
+    expectClose([norm], reference.readFloat('clip1.norm_before').data, 1e-6);
+    expectClose(gradients.w!.dataSync(), reference.readFloat('clip1.w_grad').data, 1e-6);
+    expectClose(gradients.b!.dataSync(), reference.readFloat('clip1.b_grad').data, 1e-6);
   });
 });
 

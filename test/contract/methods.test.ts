@@ -1,0 +1,102 @@
+/** What every registered compression method must hold to. */
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { startEngine } from '../../src/engine/index.js';
+import { methods } from '../../src/methods/index.js';
+import type { Compression } from '../../src/methods/method.js';
+import { makeBatch, PAD_POSITION } from '../../src/models/batch.js';
+import { disposeCache } from '../../src/models/cache.js';
+import { expectClose } from '../helpers/closeness.js';
+import { tinyAdapter, tinyDecoder } from '../helpers/tiny.js';
+
+beforeAll(() => startEngine());
+
+const contexts = [
+  [1, 5, 9, 13, 17, 21, 25, 29, 33, 37, 6, 7],
+  [1, 8, 2, 30, 31, 12, 11],
+];
+const questions = [
+  [3, 10, 4],
+  [3, 20, 22, 4],
+];
+
+describe.each(['llama', 'gemma2'])('on %s', (family) => {
+  describe.each(methods.names())('method %s', (name) => {
+    const method = methods.get(name);
+
+    const compress = (rows: readonly number[], which = [0, 1]): { result: Compression; logits: number[][] } => {
+      const { model } = tinyDecoder(family);
+      const result = method.compress(
+        {
+          model,
+          contexts: which.map((i) => contexts[i]!),
+          kept: which.map((i) => rows[i]!),
+          ...(method.needs.question && { questions: which.map((i) => questions[i]!) }),
+          ...(method.needs.training && { adapter: tinyAdapter(model) }),
+        },
+        name === 'full' || name === 'kvd' ? {} : { n_sink: 1 },
+      );
+      const logits = tf.tidy(() => {
+        const asked = which.map((i) => questions[i]!);
+        const batch = makeBatch(asked, { starts: result.cache.nextPositions });
+        const all = model.logits(model.forward(batch, { past: result.cache }).hidden).arraySync();
+        return asked.map((question, row) => all[row * batch.tokens + question.length - 1]!);
+      }) as unknown as number[][];
+      return { result, logits };
+    };
+
+    it('holds as many rows as asked for, in every layer and head', () => {
+      const wanted = name === 'full' ? [12, 7] : [5, 3];
+      const { result } = compress(wanted);
+      expect(result.kept).toEqual(wanted);
+      for (let layer = 0; layer < result.cache.keys.length; layer++) {
+        expect(result.cache.keys[layer]!.shape[2]).toBe(Math.max(...wanted));
+        const positions = result.cache.positions[layer]!.arraySync();
+        wanted.forEach((count, row) => {
+          for (const head of positions[row]!) {
+            const real = head.filter((position) => position < PAD_POSITION);
+            expect(new Set(real).size).toBe(count);
+            if (name !== 'full') expect(real).toContain(0);
+          }
+        });
+      }
+      expect(result.cache.nextPositions).toEqual([12, 7]);
+    });
+
+    it('gives the same alone and in a batch, and the same twice', () => {
+      const together = compress([5, 3]);
+      const alone = compress([5, 3], [1]);
+      expectClose(together.logits[1]!, alone.logits[0]!);
+      expect(compress([5, 3]).logits).toEqual(together.logits);
+    });
+
+    it('changes nothing at retention 1, but for what its adapter packs in', () => {
+      const { logits } = compress([12, 7]);
+      const { model } = tinyDecoder(family);
+      const plain = tf.tidy(() => {
+        const whole = contexts.map((context, i) => [...context, ...questions[i]!]);
+        const batch = makeBatch(whole);
+        const all = model.logits(model.forward(batch).hidden).arraySync();
+        return whole.map((ids, row) => all[row * batch.tokens + ids.length - 1]!);
+      }) as unknown as number[][];
+      if (method.needs.training) expect(logits[0]).not.toEqual(plain[0]);
+      else logits.forEach((row, i) => expectClose(row, plain[i]!));
+    });
+
+    it('leaves no tensor behind', () => {
+      const { model } = tinyDecoder(family);
+      const request = {
+        model,
+        contexts,
+        kept: [5, 3],
+        questions,
+        ...(method.needs.training && { adapter: tinyAdapter(model) }),
+      };
+      const options = name === 'full' || name === 'kvd' ? {} : { n_sink: 1 };
+      disposeCache(method.compress(request, options).cache);
+      const before = tf.memory().numTensors;
+      disposeCache(method.compress(request, options).cache);
+      expect(tf.memory().numTensors).toBe(before);
+    });
+  });
+});

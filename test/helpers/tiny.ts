@@ -1,0 +1,55 @@
+/** A tiny random decoder and adapter, for properties that need no trained model. */
+import * as tf from '@tensorflow/tfjs-core';
+import { architectures } from '../../src/models/architectures/index.js';
+import { parseModelConfig } from '../../src/models/config.js';
+import { Decoder, type DecoderWeights } from '../../src/models/decoder.js';
+import { adapterMatrices, freshAdapter, type KvdAdapter } from '../../src/methods/kvd-adapter.js';
+import { Random } from '../../src/engine/random.js';
+import { initialWeights } from '../../src/training/initialise.js';
+
+const shape = {
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 4,
+  vocab_size: 40,
+  tie_word_embeddings: true,
+};
+
+const families: Record<string, object> = {
+  llama: { ...shape, model_type: 'llama' },
+  gemma2: {
+    ...shape,
+    model_type: 'gemma2',
+    hidden_activation: 'gelu_pytorch_tanh',
+    sliding_window: 6,
+    query_pre_attn_scalar: 4,
+    attn_logit_softcapping: 5,
+    final_logit_softcapping: 3,
+  },
+};
+
+/** Overwrites variables with normal noise, so that no gradient is zero by construction. */
+function shake(variables: tf.Variable[], deviation: number, random: Random): void {
+  for (const variable of variables) {
+    const noise = Float32Array.from({ length: variable.size }, () => random.normal() * deviation);
+    tf.tidy(() => variable.assign(tf.add(variable, tf.tensor(noise, variable.shape))));
+  }
+}
+
+export function tinyDecoder(family = 'llama'): { model: Decoder; weights: DecoderWeights } {
+  const config = parseModelConfig(families[family], 'test');
+  const plan = architectures.get(family).plan(config);
+  const { weights, parameters } = initialWeights(config, plan, 3);
+  shake(Object.values(parameters), 0.3, new Random('tiny decoder'));
+  return { model: new Decoder(config, plan, weights), weights };
+}
+
+export function tinyAdapter(model: Decoder, overrides: Partial<KvdAdapter['settings']> = {}): KvdAdapter {
+  const settings = { eta: 1, n_sink: 1, decay: true, routing: true, ...overrides };
+  const adapter = freshAdapter(model.config, settings, { lora_r: 2, lora_alpha: 2, scorer_bias: 0.5 }, 1);
+  shake(Object.values(adapterMatrices(adapter)) as unknown as tf.Variable[], 0.3, new Random('tiny adapter'));
+  return adapter;
+}

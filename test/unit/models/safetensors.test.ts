@@ -1,0 +1,93 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/base/errors.js';
+import { Random } from '../../../src/engine/random.js';
+import { openCheckpoint, openSafetensors, writeSafetensors } from '../../../src/models/safetensors.js';
+import { golden } from '../../helpers/golden.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
+const path = join(folder, 'x.safetensors');
+
+function fileOf(header: unknown, data: Uint8Array): string {
+  const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  const bad = join(folder, 'bad.safetensors');
+  writeFileSync(bad, Buffer.concat([length, text, data]));
+  return bad;
+}
+
+describe('safetensors', () => {
+  it('reads what it writes, bf16 rounded to nearest even', () => {
+    const values = Float32Array.from([1, -2.5, 3.14159, 1.00390625, 65504]);
+    writeSafetensors(
+      path,
+      new Map([
+        ['b', { dtype: 'BF16', shape: [5], data: values }],
+        ['a', { dtype: 'F32', shape: [5, 1], data: values }],
+        ['i', { dtype: 'I32', shape: [2], data: Int32Array.from([7, -7]) }],
+      ]),
+      { note: 'x' },
+    );
+    const file = openSafetensors(path);
+    expect(file.metadata).toEqual({ format: 'pt', note: 'x' });
+    expect(file.readFloat('a')).toEqual({ shape: [5, 1], data: values });
+    expect(Array.from(file.readFloat('b').data)).toEqual([1, -2.5, 3.140625, 1, 65536]);
+    expect(Array.from(file.readInt('i').data)).toEqual([7, -7]);
+    expect(() => file.readFloat('none')).toThrow(/no tensor named none/);
+    file.close();
+  });
+
+  const entry = (over: object): object => ({ t: { dtype: 'F32', shape: [2], data_offsets: [0, 8], ...over } });
+  it.each([
+    ['a truncated file', entry({}), 4],
+    ['bytes too many', entry({}), 12],
+    ['an unknown type', entry({ dtype: 'F99' }), 8],
+    ['an inherited name as type', entry({ dtype: 'constructor' }), 8],
+    ['a negative size', entry({ shape: [-2] }), 8],
+    ['a shape that does not fit', entry({ shape: [3] }), 8],
+    ['a gap', entry({ data_offsets: [4, 12] }), 12],
+    ['an overlap', { ...entry({}), u: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12],
+    ['a header that is a list', [], 0],
+    ['a header that is not JSON', '{"t":', 0],
+    ['metadata of numbers', { __metadata__: { a: 1 } }, 0],
+    ['a huge shape', entry({ shape: [1e15, 1e15] }), 8],
+  ])('refuses %s by name', (_what, header, bytes) => {
+    const bad = fileOf(header, new Uint8Array(bytes));
+    expect(() => openSafetensors(bad)).toThrow(UserError);
+    try {
+      openSafetensors(bad);
+    } catch (error) {
+      expect((error as UserError).where).toBe(bad);
+    }
+  });
+
+  it('meets 2,000 damaged files with nothing but clear errors', () => {
+    const whole = readFileSync(join(golden('llama4-sharded'), 'model-00004-of-00004.safetensors'));
+    const random = new Random('damage');
+    let refused = 0;
+    for (let i = 0; i < 2000; i++) {
+      const copy = Buffer.from(whole.subarray(0, random.uniform() < 0.2 ? random.int(whole.length) : whole.length));
+      for (let n = 0; n < 3 && copy.length > 0; n++) copy[random.int(Math.min(copy.length, 600))] = random.int(256);
+      const bad = join(folder, 'fuzz.safetensors');
+      writeFileSync(bad, copy);
+      try {
+        const file = openSafetensors(bad);
+        file.names().forEach((name) => file.readFloat(name));
+        file.close();
+      } catch (error) {
+        expect(error).toBeInstanceOf(UserError);
+        refused += 1;
+      }
+    }
+    expect(refused).toBeGreaterThan(1000);
+  });
+
+  it('keeps an index inside its folder', () => {
+    const index = { weight_map: { w: '../x.safetensors' } };
+    writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index));
+    expect(() => openCheckpoint(folder)).toThrow(/no file of this folder/);
+  });
+});
