@@ -21,6 +21,7 @@ const REASONS: Record<string, [code: string, text: string, hint: string]> = {
   ENOSPC: ['disk-full', 'no space left on the device', 'Free some space and run the command again.'],
   EDQUOT: ['disk-full', 'the disk quota is used up', 'Free some space and run the command again.'],
   EISDIR: ['not-a-file', 'is a folder, not a file', 'Name a file.'],
+  EEXIST: ['file-exists', 'a file of that name is in the way', 'Choose another path.'],
   ENOTDIR: ['not-a-folder', 'a part of the path is a file, not a folder', 'Check the path.'],
 };
 

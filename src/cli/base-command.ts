@@ -24,7 +24,11 @@ export abstract class KvdCommand extends Command {
   }
 
   protected override async catch(error: Error & { exitCode?: number }): Promise<unknown> {
-    if (!(error instanceof UserError)) return super.catch(error);
+    if (!(error instanceof UserError)) {
+      if (!this.jsonEnabled()) return super.catch(error);
+      this.logJson({ error: { code: error.name, message: error.message } });
+      return this.exit((error as { oclif?: { exit?: number } }).oclif?.exit ?? 1);
+    }
     if (this.jsonEnabled()) {
       const { code, message, where, hint } = error;
       this.logJson({ error: { code, message, where, hint } });

@@ -36,8 +36,12 @@ function schemaAt(schema: unknown, path: readonly PropertyKey[], value: unknown)
   return undefined;
 }
 
+function isWrapper(schema: unknown): schema is z.ZodOptional | z.ZodDefault | z.ZodPrefault {
+  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault;
+}
+
 function unwrap(schema: unknown, value: unknown): unknown {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return unwrap(schema.unwrap(), value);
+  if (isWrapper(schema)) return unwrap(schema.unwrap(), value);
   if (schema instanceof z.ZodPipe) return unwrap(schema.out, value);
   if (schema instanceof z.ZodDiscriminatedUnion) {
     const name = typeof value === 'string' ? value : (value as { name?: unknown } | undefined)?.name;
@@ -70,7 +74,7 @@ function unknownKey(key: string, valid: readonly string[]): string {
 }
 
 function literalNames(schema: unknown): string[] {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return literalNames(schema.unwrap());
+  if (isWrapper(schema)) return literalNames(schema.unwrap());
   if (schema instanceof z.ZodPipe) return literalNames(schema.out);
   if (!(schema instanceof z.ZodDiscriminatedUnion)) return [];
   return schema.options.map((option) => String(((option as z.ZodObject).shape.name as z.ZodLiteral).value));
@@ -104,7 +108,7 @@ function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknow
 function rawSchemaAt(schema: unknown, path: readonly PropertyKey[]): unknown {
   let at: unknown = schema;
   for (const key of path) {
-    if (at instanceof z.ZodOptional || at instanceof z.ZodDefault) at = at.unwrap();
+    if (isWrapper(at)) at = at.unwrap();
     if (at instanceof z.ZodObject) at = at.shape[String(key)];
     else if (at instanceof z.ZodArray) at = at.element;
   }

@@ -33,8 +33,9 @@ function freeze<T>(value: T): T {
 function inheritOptions(value: Record<string, unknown>): Record<string, unknown> {
   const method = value.method as { name?: string } | undefined;
   const evaluation = value.evaluation as { methods?: unknown } | undefined;
-  if (method?.name === undefined || !Array.isArray(evaluation?.methods)) return value;
-  const methods = evaluation.methods.map((entry: unknown) => (entry === method.name ? method : entry));
+  if (method === undefined || !Array.isArray(evaluation?.methods)) return value;
+  const name = method.name ?? 'kvd';
+  const methods = evaluation.methods.map((entry: unknown) => (entry === name ? { ...method, name } : entry));
   return { ...value, evaluation: { ...evaluation, methods } };
 }
 

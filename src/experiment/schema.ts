@@ -8,13 +8,21 @@ import { tasks } from '../tasks/index.js';
 
 type WithOptions = Entry & { readonly options: z.ZodObject };
 
-/** `{name, …options}` for every entry of a registry. */
-function named(registry: Registry<WithOptions>): z.ZodType<{ name: string } & Record<string, unknown>> {
+/** `{name, …options}` for every entry of a registry; a name alone, or options alone (of `fallback`), will do. */
+function named(
+  registry: Registry<WithOptions>,
+  fallback?: string,
+): z.ZodType<{ name: string } & Record<string, unknown>> {
   const variants = registry
     .list()
     .map((entry) => entry.options.extend({ name: z.literal(entry.name).describe(entry.summary) }).strict());
   const union = z.discriminatedUnion('name', variants as unknown as [z.ZodObject<{ name: z.ZodLiteral<string> }>]);
-  return union as unknown as z.ZodType<{ name: string } & Record<string, unknown>>;
+  const complete = (value: unknown): unknown => {
+    if (typeof value === 'string') return { name: value };
+    const lacksName = value !== null && typeof value === 'object' && !('name' in value) && fallback !== undefined;
+    return lacksName ? { name: fallback, ...value } : value;
+  };
+  return z.preprocess(complete, union) as unknown as z.ZodType<{ name: string } & Record<string, unknown>>;
 }
 
 const share = z.number().gt(0).max(1);
@@ -53,17 +61,12 @@ const training = z.strictObject({
   output_dir: z.string().default('runs').describe('folder under which checkpoints and the adapter are kept'),
 });
 
-/** A method with options, or its name alone. */
-function methodEntry(): z.ZodType<{ name: string } & Record<string, unknown>> {
-  return named(methods);
-}
-
 const evaluation = z
   .strictObject({
     task: z.enum(tasks.names()).describe('what is asked'),
     task_options: z.record(z.string(), z.unknown()).default({}).describe("the task's own options"),
     methods: z
-      .array(z.preprocess((value) => (typeof value === 'string' ? { name: value } : value), methodEntry()))
+      .array(named(methods))
       .min(1)
       .describe('methods to compare, by name or with options'),
     retention: oneOrMany(share).optional().describe('share of rows kept'),
@@ -92,9 +95,9 @@ export const experimentSchema = z.strictObject({
   model: z
     .strictObject({ name_or_path: z.string().min(1).describe('a folder in Hugging Face format, or a shipped model') })
     .describe('the frozen model'),
-  method: named(methods).default({ name: 'kvd' }).describe('the method that is trained'),
+  method: named(methods, 'kvd').prefault({ name: 'kvd' }).describe('the method that is trained'),
   training: training.optional().describe('how it is trained'),
-  data: named(datasets).default({ name: 'nano' }).describe('what it is trained on'),
+  data: named(datasets, 'nano').prefault({ name: 'nano' }).describe('what it is trained on'),
   evaluation: evaluation.optional().describe('what is measured'),
 });
 export type Experiment = z.output<typeof experimentSchema>;

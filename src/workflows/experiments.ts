@@ -17,7 +17,7 @@ export function loadChecked(path: string, sets: readonly string[] = []): LoadedE
 export interface EvalFlags {
   task?: string | undefined;
   data?: string | undefined;
-  model: string;
+  model?: string | undefined;
   method?: string[] | undefined;
   retention?: string[] | undefined;
   limit?: number | undefined;
@@ -33,7 +33,7 @@ export function adHocEvaluation(flags: EvalFlags): LoadedExperiment {
   const experiment = parseExperiment(
     {
       name: `eval-${flags.task}`,
-      model: { name_or_path: flags.model },
+      model: { name_or_path: flags.model ?? 'llama-small' },
       evaluation: {
         task: flags.task,
         task_options: flags.data === undefined ? {} : { data: flags.data },

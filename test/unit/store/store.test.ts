@@ -1,0 +1,89 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/base/errors.js';
+import { databaseError } from '../../../src/store/connection.js';
+import { Store, type CellSpec, type SampleRow } from '../../../src/store/store.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
+let count = 0;
+const fresh = (): string => join(folder, `${count++}.sqlite`);
+
+const run = { kind: 'eval', name: 'r', config: { a: 1 }, configHash: 'h', seed: 1, engine: {}, machine: {}, codeVersion: '0', gitCommit: null };
+const cell: CellSpec = { model: 'm', method: 'kvd', methodOptions: '{}', adapterHash: null, budget: '{}', budgetLabel: '25 %', retention: 0.25, task: 't', taskVersion: 1, split: 'test', seed: 1, eviction: 'real' };
+const sample = (id: string, accuracy: number): SampleRow => ({
+  sampleId: id, prompt: 'p', output: 'o', references: ['o'], tags: [], metrics: { accuracy }, contextTokens: 100, keptTokens: 25,
+  bytesBefore: 400, bytesAfter: 100, seconds: { compress: 0.1, generate: 0.2 },
+});
+
+function codeOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    expect(error).toBeInstanceOf(UserError);
+    return (error as UserError).code;
+  }
+  return 'none';
+}
+
+describe('the store', () => {
+  it('keeps runs, finds them by configuration, and deletes them with all that hangs on them', () => {
+    const store = Store.open(fresh());
+    const id = store.createRun(run);
+    expect(store.findRun({ kind: 'eval', configHash: 'h' })).toMatchObject({ id, status: 'running', config: { a: 1 } });
+    store.setStatus(id, 'finished');
+    expect(store.run(id.slice(0, 10)).status).toBe('finished');
+    const cellId = store.openCell(id, cell);
+    store.addSamples(cellId, [sample('a', 1)]);
+    store.addMetrics(id, 1, { loss: 2 });
+    store.deleteRun(id);
+    expect(store.listRuns()).toEqual([]);
+    expect(store.doneSamples(cellId).size).toBe(0);
+    expect(store.metrics(id)).toEqual([]);
+    expect(codeOf(() => store.run(id))).toBe('unknown-run');
+  });
+
+  it('takes a sample once, and summarises exactly', () => {
+    const store = Store.open(fresh());
+    const id = store.createRun(run);
+    const cellId = store.openCell(id, cell);
+    expect(store.openCell(id, cell)).toBe(cellId);
+    store.addSamples(cellId, [sample('a', 1), sample('b', 0)]);
+    store.addSamples(cellId, [sample('b', 1), sample('c', 1), sample('d', 1)]);
+    const [summary] = store.cellSummaries([id]);
+    expect(summary).toMatchObject({ n: 4, metrics: { accuracy: 0.75 }, keptTokens: 25, bytesAfter: 100 });
+    expect(summary!.stderrs.accuracy).toBeCloseTo(Math.sqrt((0.75 * 0.25) / 4), 12);
+    expect(store.samples(cellId).map(({ sampleId }) => sampleId)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('lets several connections write at once', () => {
+    const path = fresh();
+    const stores = Array.from({ length: 4 }, () => Store.open(path));
+    const ids = stores.map((store) => store.createRun(run));
+    for (let step = 0; step < 50; step++) stores.forEach((store, i) => store.addMetrics(ids[i]!, step, { loss: step }));
+    for (const id of ids) expect(stores[0]!.metrics(id).length).toBe(50);
+  });
+
+  it('refuses what it cannot use, and leaves it as it is', () => {
+    const newer = fresh();
+    const raw = new Database(newer);
+    raw.pragma('user_version = 99');
+    raw.close();
+    expect(codeOf(() => Store.open(newer))).toBe('newer-database');
+    const text = fresh();
+    writeFileSync(text, 'this is no database, but a text that is long enough to look like one'.repeat(20));
+    expect(codeOf(() => Store.open(text))).toBe('database-corrupt');
+    expect(codeOf(() => Store.open(folder))).toBe('database-unwritable');
+    expect(codeOf(() => Store.open(join(text, 'x.sqlite')))).not.toBe('none');
+  });
+
+  it('says what a full disk or a lock is', () => {
+    const code = (sqlite: string): string =>
+      (databaseError(Object.assign(new Error('x'), { code: sqlite }), 'p') as UserError).code;
+    expect(code('SQLITE_FULL')).toBe('disk-full');
+    expect(code('SQLITE_BUSY')).toBe('database-busy');
+    expect(code('SQLITE_READONLY_DIRECTORY')).toBe('database-unwritable');
+  });
+});
