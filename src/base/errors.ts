@@ -36,7 +36,5 @@ export class UserError extends Error {
 
 /** The system error code (`ENOENT`, `EACCES`, …) that `error` carries, if any. */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined;
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -71,7 +71,7 @@ export function writeFileAtomic(path: string, chunks: string | Uint8Array | Iter
       const parts =
         typeof chunks === 'string' ? [Buffer.from(chunks)] : chunks instanceof Uint8Array ? [chunks] : chunks;
       for (const part of parts) {
-        for (let done = 0; done < part.byteLength; ) done += writeSync(file, part, done);
+        for (let done = 0; done < part.byteLength;) done += writeSync(file, part, done);
       }
       fsyncSync(file);
     } finally {

@@ -12,7 +12,11 @@ export default class Data extends KvdCommand {
   static override flags = {
     split: Flags.string({ description: 'split', default: 'validation' }),
     limit: Flags.integer({ description: 'passages to show', default: 1, min: 1 }),
-    set: Flags.string({ description: 'option of the dataset: key=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    set: Flags.string({
+      description: 'option of the dataset: key=value',
+      multiple: true,
+      helpValue: 'KEY=VALUE',
+    }),
   };
 
   async run(): Promise<unknown> {

@@ -17,7 +17,10 @@ export default class Eval extends KvdCommand {
     db: KvdCommand.dbFlag,
     task: Flags.string({ description: 'task, without an experiment file' }),
     data: Flags.string({ description: "the task's data: a file or folder", dependsOn: ['task'] }),
-    model: Flags.string({ description: 'model folder or shipped model; llama-small unless given', dependsOn: ['task'] }),
+    model: Flags.string({
+      description: 'model folder or shipped model; llama-small unless given',
+      dependsOn: ['task'],
+    }),
     method: Flags.string({ description: 'method', multiple: true, dependsOn: ['task'] }),
     retention: Flags.string({ description: 'share of rows kept', multiple: true, dependsOn: ['task'] }),
     limit: Flags.integer({ description: 'most samples', min: 1, dependsOn: ['task'] }),

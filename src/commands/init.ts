@@ -14,10 +14,15 @@ export default class Init extends KvdCommand {
     const { exampleExperiment } = await import('../experiment/example.js');
     const { writeFileAtomic } = await import('../base/files.js');
     if (existsSync(args.file) && !flags.force) {
-      throw new UserError('file-exists', 'exists already', { where: args.file, hint: 'Choose another name, or --force.' });
+      throw new UserError('file-exists', 'exists already', {
+        where: args.file,
+        hint: 'Choose another name, or --force.',
+      });
     }
     writeFileAtomic(args.file, exampleExperiment);
-    this.print(`Written: ${args.file}\nNext: kvd validate ${args.file} && kvd train ${args.file} && kvd eval ${args.file}`);
+    this.print(
+      `Written: ${args.file}\nNext: kvd validate ${args.file} && kvd train ${args.file} && kvd eval ${args.file}`,
+    );
     return { file: args.file };
   }
 }

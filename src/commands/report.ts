@@ -9,7 +9,11 @@ export default class Report extends KvdCommand {
   ];
   static override flags = {
     db: KvdCommand.dbFlag,
-    table: Flags.string({ description: 'which table', options: ['comparison', 'table2'], default: 'comparison' }),
+    table: Flags.string({
+      description: 'which table',
+      options: ['comparison', 'table2'],
+      default: 'comparison',
+    }),
     format: Flags.string({ description: 'terminal, markdown, csv, latex or json', default: 'terminal' }),
     run: Flags.string({ description: 'only these runs', multiple: true, helpValue: 'ID' }),
     output: Flags.string({ description: 'write to this file', helpValue: 'FILE' }),

@@ -3,7 +3,10 @@ import { KvdCommand } from '../cli/base-command.js';
 
 export default class Validate extends KvdCommand {
   static override summary = 'Check experiment files: everything that can be checked without running them';
-  static override examples = ['<%= config.bin %> validate experiments', '<%= config.bin %> validate my.yaml --set seed=3'];
+  static override examples = [
+    '<%= config.bin %> validate experiments',
+    '<%= config.bin %> validate my.yaml --set seed=3',
+  ];
   static override strict = false;
   static override args = { path: Args.string({ description: 'files or folders', required: true }) };
   static override flags = {

@@ -1,6 +1,15 @@
 /** Builds the native engine in the cache folder: libtensorflow from its Python wheel, the addon from source. */
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -55,7 +64,11 @@ function findNodeGyp(): string {
   try {
     return createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
   } catch {
-    throw fail('no-node-gyp', 'node-gyp was not found beside npm', 'Install npm, or `npm install -g node-gyp`.');
+    throw fail(
+      'no-node-gyp',
+      'node-gyp was not found beside npm',
+      'Install npm, or `npm install -g node-gyp`.',
+    );
   }
 }
 
@@ -88,7 +101,12 @@ for wheel in glob.glob(sys.argv[1] + '/*.whl'):
   try {
     await run(python, ['-c', script, wheels, site], OUTPUT);
   } catch (error) {
-    throw fail('unpack-failed', `the wheel could not be unpacked:\n  ${lastLines(error)}`, 'Check the free disk space (2 GB are needed).', error);
+    throw fail(
+      'unpack-failed',
+      `the wheel could not be unpacked:\n  ${lastLines(error)}`,
+      'Check the free disk space (2 GB are needed).',
+      error,
+    );
   }
 }
 
@@ -121,7 +139,10 @@ async function compile(folder: string): Promise<void> {
     '--napi_build_version=8',
   ];
   try {
-    await run(process.execPath, [findNodeGyp(), 'rebuild', ...headers, ...module], { ...OUTPUT, cwd: folder });
+    await run(process.execPath, [findNodeGyp(), 'rebuild', ...headers, ...module], {
+      ...OUTPUT,
+      cwd: folder,
+    });
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw fail(
@@ -138,7 +159,12 @@ async function check(folder: string): Promise<void> {
   try {
     await run(process.execPath, ['-e', script], OUTPUT);
   } catch (error) {
-    throw fail('check-failed', `the addon does not load:\n  ${lastLines(error)}`, 'Run `kvd setup --force`.', error);
+    throw fail(
+      'check-failed',
+      `the addon does not load:\n  ${lastLines(error)}`,
+      'Run `kvd setup --force`.',
+      error,
+    );
   }
 }
 

@@ -23,7 +23,11 @@ export function addonPackageFolder(): string | undefined {
 
 /** Folder of a finished engine of this flavour, for this platform and these versions. */
 export function engineFolder(flavour: Flavour): string {
-  return join(cacheDir(), 'engine', `tensorflow-${flavour}-${TENSORFLOW_VERSION}-${process.platform}-${process.arch}`);
+  return join(
+    cacheDir(),
+    'engine',
+    `tensorflow-${flavour}-${TENSORFLOW_VERSION}-${process.platform}-${process.arch}`,
+  );
 }
 
 /** The compiled addon inside an engine's folder. */

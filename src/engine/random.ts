@@ -42,7 +42,10 @@ export class Random {
       state.every((word) => Number.isInteger(word) && word >= 0 && word <= 0xffffffff) &&
       state.some((word) => word !== 0);
     if (!valid) {
-      throw new UserError('bad-random-state', 'not the state of a random generator: four 32-bit integers wanted');
+      throw new UserError(
+        'bad-random-state',
+        'not the state of a random generator: four 32-bit integers wanted',
+      );
     }
     const random = new Random(0);
     random.words = [state[0]!, state[1]!, state[2]!, state[3]!];

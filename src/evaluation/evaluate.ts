@@ -65,7 +65,10 @@ function prepare(sample: TaskSample, task: Task, tokenizer: Tokenizer): Prepared
 }
 
 /** Contexts of a batch, each once unless the method looks at the question. */
-function distinctContexts(batch: readonly Prepared[], questionAware: boolean): { first: number[]; of: number[] } {
+function distinctContexts(
+  batch: readonly Prepared[],
+  questionAware: boolean,
+): { first: number[]; of: number[] } {
   const first: number[] = [];
   const seen = new Map<string, number>();
   const of = batch.map((item, i) => {
@@ -103,7 +106,10 @@ function likelihoods(
     const plain = model.forward(makeBatch(batch.map(({ context }) => context)), { cacheOnly: true });
     const logP = tf.logSoftmax(referenceLogits(model, plain.cache, batch));
     const logQ = tf.logSoftmax(referenceLogits(model, compressed, batch));
-    const labels = tf.tensor1d(batch.flatMap(({ reference }) => reference), 'int32');
+    const labels = tf.tensor1d(
+      batch.flatMap(({ reference }) => reference),
+      'int32',
+    );
     const picked = tf.mul(logQ, tf.oneHot(labels, logQ.shape[1]!));
     return [
       tf.sum(tf.mul(tf.exp(logP), tf.sub(logP, logQ)), 1).dataSync(),
@@ -124,7 +130,11 @@ function likelihoods(
 }
 
 /** Rows of one layer and KV head that attention can still see, per sequence. */
-function compress(request: EvaluationRequest, batch: readonly Prepared[], first: readonly number[]): Compression {
+function compress(
+  request: EvaluationRequest,
+  batch: readonly Prepared[],
+  first: readonly number[],
+): Compression {
   const chosen = first.map((i) => batch[i]!);
   return request.method.compress(
     {
@@ -149,10 +159,15 @@ function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): 
   const outputs =
     task.mode === 'continue'
       ? batch.map(() => [])
-      : greedy(model, cache, batch.map(({ question }) => question), {
-          maxNewTokens: request.maxNewTokens,
-          eosIds: [tokenizer.eosId, ...model.config.eosTokenIds],
-        });
+      : greedy(
+          model,
+          cache,
+          batch.map(({ question }) => question),
+          {
+            maxNewTokens: request.maxNewTokens,
+            eosIds: [tokenizer.eosId, ...model.config.eosTokenIds],
+          },
+        );
   const generated = performance.now();
   const given = likelihoods(model, cache, batch);
   disposeCache(cache);

@@ -15,9 +15,13 @@ export function resolveModel(nameOrPath: string): string {
   const candidates = [nameOrPath, join(packageRoot, nameOrPath), shipped];
   const found = candidates.find((folder) => existsSync(join(folder, 'config.json')));
   if (found !== undefined) return found;
-  throw new UserError('unknown-model', `no model "${nameOrPath}": no folder with a config.json, and none is shipped by that name`, {
-    hint: 'Name a folder in Hugging Face format, or a model that `kvd models list` shows.',
-  });
+  throw new UserError(
+    'unknown-model',
+    `no model "${nameOrPath}": no folder with a config.json, and none is shipped by that name`,
+    {
+      hint: 'Name a folder in Hugging Face format, or a model that `kvd models list` shows.',
+    },
+  );
 }
 
 function modelProblems(loaded: LoadedExperiment): string[] {
@@ -47,17 +51,24 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
     if (training.retention_min > training.retention_max) {
       problems.push('training.retention_min is greater than training.retention_max');
     }
-    if (!datasets.get(data.name).splits.includes('train')) problems.push(`dataset ${data.name} has no split train`);
+    if (!datasets.get(data.name).splits.includes('train'))
+      problems.push(`dataset ${data.name} has no split train`);
   }
   if (evaluation !== undefined) {
     const task = tasks.get(evaluation.task);
     if (!task.splits.includes(evaluation.split)) {
       const near = nearest(evaluation.split, task.splits);
-      problems.push(`task ${task.name} has no split "${evaluation.split}" (${near === undefined ? '' : `did you mean "${near}"? `}it has ${task.splits.join(', ')})`);
+      problems.push(
+        `task ${task.name} has no split "${evaluation.split}" (${near === undefined ? '' : `did you mean "${near}"? `}it has ${task.splits.join(', ')})`,
+      );
     }
     const options = task.options.safeParse(evaluation.task_options);
     if (!options.success) {
-      problems.push(...options.error.issues.map((issue) => `evaluation.task_options.${issue.path.join('.')}: ${issue.message}`));
+      problems.push(
+        ...options.error.issues.map(
+          (issue) => `evaluation.task_options.${issue.path.join('.')}: ${issue.message}`,
+        ),
+      );
     }
     const { data: path } = evaluation.task_options;
     if (typeof path === 'string' && !existsSync(path)) problems.push(`${path}: no such file or folder`);

@@ -6,7 +6,11 @@ import { mergeDeep, type Places } from './yaml.js';
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** `value` at the dotted `path` of a copy of `target`. */
-export function setAt(target: Record<string, unknown>, path: string, value: unknown): Record<string, unknown> {
+export function setAt(
+  target: Record<string, unknown>,
+  path: string,
+  value: unknown,
+): Record<string, unknown> {
   const keys = path.split('.');
   if (keys.some((key) => key === '' || FORBIDDEN.has(key))) {
     throw new UserError('bad-override', `"${path}" is no key path`, { hint: 'A path reads a.b.c.' });

@@ -68,7 +68,8 @@ function placeOf(path: readonly PropertyKey[], places: Places): string {
 
 function unknownKey(key: string, valid: readonly string[]): string {
   const alias = ALIASES[key];
-  const meant = alias !== undefined && (valid.includes(alias) || alias.includes('.')) ? alias : nearest(key, valid);
+  const meant =
+    alias !== undefined && (valid.includes(alias) || alias.includes('.')) ? alias : nearest(key, valid);
   const hint = meant === undefined ? `; valid: ${valid.join(', ')}` : `; did you mean "${meant}"?`;
   return `unknown key "${key}"${hint}`;
 }
@@ -87,19 +88,28 @@ function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknow
   }
   const key = joinPath(issue.path);
   if (issue.code === 'invalid_union' && issue.path.at(-1) === 'name') {
-    const parent = issue.path.slice(0, -1).reduce<unknown>((v, k) => (v as Record<PropertyKey, unknown> | undefined)?.[k], value);
+    const parent = issue.path
+      .slice(0, -1)
+      .reduce<unknown>((v, k) => (v as Record<PropertyKey, unknown> | undefined)?.[k], value);
     const given = typeof parent === 'string' ? parent : (parent as { name?: unknown } | undefined)?.name;
     const names = literalNames(rawSchemaAt(schema, issue.path.slice(0, -1)));
     const meant = typeof given === 'string' ? nearest(given, names) : undefined;
     const guess = meant === undefined ? '' : ` did you mean "${meant}"?`;
-    return [`${placeOf(issue.path, places)}: ${key}: unknown name ${JSON.stringify(given)};${guess} valid: ${names.join(', ')}`];
+    return [
+      `${placeOf(issue.path, places)}: ${key}: unknown name ${JSON.stringify(given)};${guess} valid: ${names.join(', ')}`,
+    ];
   }
   if (issue.code === 'invalid_value') {
-    const given = issue.path.reduce<unknown>((v, k) => (v as Record<PropertyKey, unknown> | undefined)?.[k], value);
+    const given = issue.path.reduce<unknown>(
+      (v, k) => (v as Record<PropertyKey, unknown> | undefined)?.[k],
+      value,
+    );
     const names = issue.values.map(String);
     const meant = typeof given === 'string' ? nearest(given, names) : undefined;
     const guess = meant === undefined ? '' : ` did you mean "${meant}"?`;
-    return [`${placeOf(issue.path, places)}: ${key}: ${JSON.stringify(given)} is not valid;${guess} valid: ${names.join(', ')}`];
+    return [
+      `${placeOf(issue.path, places)}: ${key}: ${JSON.stringify(given)} is not valid;${guess} valid: ${names.join(', ')}`,
+    ];
   }
   return [`${placeOf(issue.path, places)}: ${key === '' ? '' : `${key}: `}${issue.message}`];
 }

@@ -48,7 +48,11 @@ export function parseExperiment(value: Record<string, unknown>, where: string, p
 
 /** What training depends on: two experiments with the same hash train the same adapter. */
 export function trainingHash({ seed, model, method, training, data }: Experiment): string {
-  const { output_dir: _folder, save_steps: _saves, ...numbers } = training ?? { output_dir: '', save_steps: 0 };
+  const {
+    output_dir: _folder,
+    save_steps: _saves,
+    ...numbers
+  } = training ?? { output_dir: '', save_steps: 0 };
   return hashOf({ seed, model, method, training: numbers, data });
 }
 
@@ -60,14 +64,19 @@ function experimentHash({ name: _name, description: _description, ...rest }: Exp
 export function loadExperiments(file: string, sets: readonly string[] = []): LoadedExperiment[] {
   const { value, places } = loadYaml(file);
   if (value.kind === 'pretrain') {
-    throw new UserError('wrong-kind', 'describes a pre-training', { where: file, hint: `Run: kvd pretrain ${file}` });
+    throw new UserError('wrong-kind', 'describes a pre-training', {
+      where: file,
+      hint: `Run: kvd pretrain ${file}`,
+    });
   }
   const { sweep, ...whole } = applySets(value, places, sets);
   const all = combinations(sweep, places.get('sweep') ?? file);
   return all.map((combination) => {
     const varied = applyCombination(whole, combination);
-    if (all.length > 1) varied.name = `${String(whole.name)}-${sha256(JSON.stringify(combination)).slice(0, 6)}`;
-    for (const path of Object.keys(combination)) places.set(path, places.get(`sweep.${path}`) ?? places.get('sweep') ?? file);
+    if (all.length > 1)
+      varied.name = `${String(whole.name)}-${sha256(JSON.stringify(combination)).slice(0, 6)}`;
+    for (const path of Object.keys(combination))
+      places.set(path, places.get(`sweep.${path}`) ?? places.get('sweep') ?? file);
     const experiment = parseExperiment(varied, file, places);
     return { file, hash: experimentHash(experiment), experiment };
   });
@@ -77,7 +86,10 @@ export function loadExperiments(file: string, sets: readonly string[] = []): Loa
 export function loadPretrain(file: string, sets: readonly string[] = []): LoadedPretrain {
   const { value, places } = loadYaml(file);
   if (value.kind !== 'pretrain') {
-    throw new UserError('wrong-kind', 'describes no pre-training', { where: file, hint: `Run: kvd train ${file}` });
+    throw new UserError('wrong-kind', 'describes no pre-training', {
+      where: file,
+      hint: `Run: kvd train ${file}`,
+    });
   }
   const experiment = freeze(check(pretrainSchema, applySets(value, places, sets), places));
   const { name: _name, description: _description, ...rest } = experiment;

@@ -16,10 +16,14 @@ function named(
   const variants = registry
     .list()
     .map((entry) => entry.options.extend({ name: z.literal(entry.name).describe(entry.summary) }).strict());
-  const union = z.discriminatedUnion('name', variants as unknown as [z.ZodObject<{ name: z.ZodLiteral<string> }>]);
+  const union = z.discriminatedUnion(
+    'name',
+    variants as unknown as [z.ZodObject<{ name: z.ZodLiteral<string> }>],
+  );
   const complete = (value: unknown): unknown => {
     if (typeof value === 'string') return { name: value };
-    const lacksName = value !== null && typeof value === 'object' && !('name' in value) && fallback !== undefined;
+    const lacksName =
+      value !== null && typeof value === 'object' && !('name' in value) && fallback !== undefined;
     return lacksName ? { name: fallback, ...value } : value;
   };
   return z.preprocess(complete, union) as unknown as z.ZodType<{ name: string } & Record<string, unknown>>;
@@ -51,7 +55,10 @@ const training = z.strictObject({
   gradient_accumulation_steps: steps.default(1).describe('forward passes in one optimiser step'),
   retention_min: share.default(0.001).describe('smallest retention ratio drawn'),
   retention_max: share.default(0.8).describe('largest retention ratio drawn'),
-  retention_distribution: z.enum(['uniform', 'log_uniform']).default('log_uniform').describe('how ratios are drawn'),
+  retention_distribution: z
+    .enum(['uniform', 'log_uniform'])
+    .default('log_uniform')
+    .describe('how ratios are drawn'),
   max_context_tokens: steps.default(1536).describe('longer contexts are left out'),
   max_continuation_tokens: steps.default(128).describe('questions and answers of one example at most'),
   eval_steps: steps.default(300).describe('steps between two validations'),
@@ -65,12 +72,11 @@ const evaluation = z
   .strictObject({
     task: z.enum(tasks.names()).describe('what is asked'),
     task_options: z.record(z.string(), z.unknown()).default({}).describe("the task's own options"),
-    methods: z
-      .array(named(methods))
-      .min(1)
-      .describe('methods to compare, by name or with options'),
+    methods: z.array(named(methods)).min(1).describe('methods to compare, by name or with options'),
     retention: oneOrMany(share).optional().describe('share of rows kept'),
-    compression_ratio: oneOrMany(z.number().min(0).lt(1)).optional().describe('share of rows removed (kvpress)'),
+    compression_ratio: oneOrMany(z.number().min(0).lt(1))
+      .optional()
+      .describe('share of rows removed (kvpress)'),
     compression_factor: oneOrMany(z.number().min(1)).optional().describe('10 keeps a tenth'),
     budget_tokens: oneOrMany(z.int().min(1)).optional().describe('rows kept, whatever the length'),
     split: z.string().default('test').describe('split of the task'),
@@ -83,17 +89,25 @@ const evaluation = z
     const given = keys.filter((key) => value[key] !== undefined);
     if (given.length !== 1) {
       const found = given.length === 0 ? 'none is' : `${given.join(' and ')} are`;
-      context.addIssue({ code: 'custom', message: `exactly one of ${keys.join(', ')} is wanted; ${found} given` });
+      context.addIssue({
+        code: 'custom',
+        message: `exactly one of ${keys.join(', ')} is wanted; ${found} given`,
+      });
     }
   });
 
 export const experimentSchema = z.strictObject({
   kind: z.literal('experiment').default('experiment').describe('what this file is'),
-  name: z.string().regex(/^[\w.-]+$/, 'letters, digits, dot, dash and underscore only').describe('name of the experiment'),
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/, 'letters, digits, dot, dash and underscore only')
+    .describe('name of the experiment'),
   description: z.string().optional().describe('what it is for'),
   seed,
   model: z
-    .strictObject({ name_or_path: z.string().min(1).describe('a folder in Hugging Face format, or a shipped model') })
+    .strictObject({
+      name_or_path: z.string().min(1).describe('a folder in Hugging Face format, or a shipped model'),
+    })
     .describe('the frozen model'),
   method: named(methods, 'kvd').prefault({ name: 'kvd' }).describe('the method that is trained'),
   training: training.optional().describe('how it is trained'),
@@ -104,11 +118,16 @@ export type Experiment = z.output<typeof experimentSchema>;
 
 export const pretrainSchema = z.strictObject({
   kind: z.literal('pretrain').describe('what this file is'),
-  name: z.string().regex(/^[\w.-]+$/).describe('name of the experiment'),
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .describe('name of the experiment'),
   description: z.string().optional(),
   seed,
   model: z.strictObject({
-    config: z.record(z.string(), z.unknown()).describe("config.json of the model; the vocabulary is the tokenizer's"),
+    config: z
+      .record(z.string(), z.unknown())
+      .describe("config.json of the model; the vocabulary is the tokenizer's"),
     output: z.string().describe('folder of the finished model'),
     dtype: z.enum(['F32', 'BF16']).default('BF16').describe('type of the stored weights'),
   }),

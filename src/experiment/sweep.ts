@@ -28,12 +28,16 @@ export function combinations(sweep: unknown, where: string): Values[] {
   for (const [key, values] of Object.entries(sweep)) {
     const next = choices(key, values, where);
     all = all.flatMap((before) => next.map((chosen) => ({ ...before, ...chosen })));
-    if (all.length > MOST) throw new UserError('invalid-experiment', `sweep stands for more than ${MOST} experiments`, { where });
+    if (all.length > MOST)
+      throw new UserError('invalid-experiment', `sweep stands for more than ${MOST} experiments`, { where });
   }
   return all;
 }
 
 /** `value` with the keys of one combination set. */
-export function applyCombination(value: Record<string, unknown>, combination: Values): Record<string, unknown> {
+export function applyCombination(
+  value: Record<string, unknown>,
+  combination: Values,
+): Record<string, unknown> {
   return Object.entries(combination).reduce((result, [path, item]) => setAt(result, path, item), value);
 }

@@ -21,7 +21,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** Later values over earlier ones: maps merge, everything else replaces. */
-export function mergeDeep(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
+export function mergeDeep(
+  base: Record<string, unknown>,
+  over: Record<string, unknown>,
+): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const before = merged[key];
@@ -69,11 +72,13 @@ function parseFile(file: string): LoadedYaml {
   } catch (error) {
     throw new UserError('invalid-experiment', (error as Error).message, { where: file });
   }
-  if (!isRecord(value)) throw new UserError('invalid-experiment', 'a map of keys is wanted', { where: `${file}:1:1` });
+  if (!isRecord(value))
+    throw new UserError('invalid-experiment', 'a map of keys is wanted', { where: `${file}:1:1` });
   const places: Places = new Map([['', `${file}:1:1`]]);
   if (!isAlias(document.contents)) collect(document.contents, [], at, places);
   const warnings = [...text.matchAll(/'[^'\n]*\\n[^'\n]*'/g)].map(
-    ({ index }) => `${at(index)}: '\\n' in single quotes is a backslash and an n; double quotes make it a new line`,
+    ({ index }) =>
+      `${at(index)}: '\\n' in single quotes is a backslash and an n; double quotes make it a new line`,
   );
   return { value, places, warnings };
 }

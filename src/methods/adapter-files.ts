@@ -8,7 +8,12 @@ import { readJson, writeFileAtomic } from '../base/files.js';
 import { hashFile, sha256 } from '../base/hash.js';
 import type { ModelConfig } from '../models/config.js';
 import { loraTargets, type LoraPair, type LoraTarget } from '../models/lora.js';
-import { openSafetensors, writeSafetensors, type TensorSource, type TensorToWrite } from '../models/safetensors.js';
+import {
+  openSafetensors,
+  writeSafetensors,
+  type TensorSource,
+  type TensorToWrite,
+} from '../models/safetensors.js';
 import { loraShapes, type KvdAdapter } from './kvd-adapter.js';
 
 const CONFIG = 'adapter_config.json';
@@ -44,13 +49,22 @@ function parse<T>(schema: z.ZodType<T>, path: string): T {
 }
 
 /** A matrix stored [out, in], checked and turned to [in, out]. */
-function readTransposed(source: TensorSource, name: string, shape: [number, number], where: string): tf.Tensor2D {
+function readTransposed(
+  source: TensorSource,
+  name: string,
+  shape: [number, number],
+  where: string,
+): tf.Tensor2D {
   const stored = source.readFloat(name);
   if (stored.shape[0] !== shape[1] || stored.shape[1] !== shape[0]) {
-    throw new UserError('wrong-shape', `tensor ${name} is [${stored.shape}], the model wants [${shape[1]}, ${shape[0]}]`, {
-      where,
-      hint: 'The adapter was made for another model.',
-    });
+    throw new UserError(
+      'wrong-shape',
+      `tensor ${name} is [${stored.shape}], the model wants [${shape[1]}, ${shape[0]}]`,
+      {
+        where,
+        hint: 'The adapter was made for another model.',
+      },
+    );
   }
   return tf.tidy(() => tf.transpose(tf.tensor2d(stored.data, [shape[1], shape[0]])));
 }
@@ -84,11 +98,16 @@ export function loadLora(folder: string, config: ModelConfig): KvdAdapter['lora'
 /** A whole KV-Distill adapter, made for a model of this configuration. */
 export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
   if (!existsSync(join(folder, SETTINGS))) {
-    throw new UserError('no-adapter', `holds no ${SETTINGS}`, { where: folder, hint: 'Name the folder that `kvd train` wrote.' });
+    throw new UserError('no-adapter', `holds no ${SETTINGS}`, {
+      where: folder,
+      hint: 'Name the folder that `kvd train` wrote.',
+    });
   }
   const { format: _format, scorer_bias, ...settings } = parse(settingsSchema, join(folder, SETTINGS));
   if (settings.eta > config.numLayers) {
-    throw new UserError('bad-adapter', `eta ${settings.eta} exceeds the model's ${config.numLayers} layers`, { where: folder });
+    throw new UserError('bad-adapter', `eta ${settings.eta} exceeds the model's ${config.numLayers} layers`, {
+      where: folder,
+    });
   }
   const lora = loadLora(folder, config);
   const path = join(folder, SCORER);
@@ -114,7 +133,8 @@ export function saveAdapter(folder: string, adapter: KvdAdapter, baseModel: stri
   const transposed = (matrix: tf.Tensor2D): TensorToWrite =>
     tf.tidy(() => {
       const turned = tf.transpose(matrix);
-      return { dtype: 'F32', shape: turned.shape, data: turned.dataSync() as Float32Array } as TensorToWrite & tf.TensorContainerObject;
+      return { dtype: 'F32', shape: turned.shape, data: turned.dataSync() as Float32Array } as TensorToWrite &
+        tf.TensorContainerObject;
     });
   const weights = new Map<string, TensorToWrite>();
   adapter.lora.layers.forEach((layer, index) => {

@@ -83,11 +83,18 @@ export const kvd = defineMethod({
       const batch = makeBatch(contexts);
       const { eta, n_sink } = adapter.settings;
       const { hidden } = model.forward(batch, { layers: eta });
-      const scores = tf.reshape(scoreRows(adapter.scorer, hidden), [batch.batch, batch.tokens]) as tf.Tensor2D;
+      const scores = tf.reshape(scoreRows(adapter.scorer, hidden), [
+        batch.batch,
+        batch.tokens,
+      ]) as tf.Tensor2D;
       const selected = selectTokens(scores, batch.lengths, kept, n_sink);
       const encoded = encodeContext(model, batch, adapter, scores, selected);
       const rows = topRows(tf.expandDims(scores, 1), batch.lengths, n_sink, Math.max(...kept));
-      return gatherRows(encoded, encoded.keys.map(() => rows), kept);
+      return gatherRows(
+        encoded,
+        encoded.keys.map(() => rows),
+        kept,
+      );
     });
     return { cache, kept: [...kept], eviction: 'real' };
   },

@@ -9,7 +9,10 @@ export const random = defineMethod({
   summary: 'Random rows and the sinks: a floor',
   reference: 'kvpress RandomPress (one draw for all layers and heads, by context and seed)',
   needs: { training: false, question: false, attention: false },
-  options: z.strictObject({ n_sink: sinkOption, seed: z.int().min(0).default(0).describe('seed of the draw') }),
+  options: z.strictObject({
+    n_sink: sinkOption,
+    seed: z.int().min(0).default(0).describe('seed of the draw'),
+  }),
   compress: (request, { n_sink, seed }) => ({
     cache: compressByContextScores(request, n_sink, (ids) => {
       const generator = new Random(`random/${seed}/${ids.join()}`);

@@ -30,6 +30,15 @@ export interface Tokenizer {
   readonly hash: string;
 }
 
+/** What we use of the library; its own type declarations do not resolve under NodeNext. */
+interface LibraryTokenizer {
+  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
+  decode(ids: number[], options?: { skip_special_tokens?: boolean }): string;
+  token_to_id(token: string): number | undefined;
+  get_vocab(withAddedTokens: boolean): Map<string, number>;
+}
+const LibraryTokenizer = HuggingFaceTokenizer as unknown as new (tokenizer: object, config: object) => LibraryTokenizer;
+
 const MAX_BYTES = 64 * 2 ** 20;
 
 const tokenName = z
@@ -55,9 +64,9 @@ export function loadTokenizer(folder: string): Tokenizer {
   const parsed = configSchema.safeParse(existsSync(configPath) ? readJson(configPath) : {});
   if (!parsed.success) throw refuse(configPath, z.prettifyError(parsed.error));
   const config = parsed.data;
-  let inner: HuggingFaceTokenizer;
+  let inner: LibraryTokenizer;
   try {
-    inner = new HuggingFaceTokenizer(json as object, config);
+    inner = new LibraryTokenizer(json as object, config);
     inner.encode('a');
   } catch (error) {
     throw refuse(path, `is not a tokenizer that can be read: ${(error as Error).message}`);

@@ -37,7 +37,9 @@ export function comparison(cells: readonly CellSummary[], title = 'Comparison'):
     const chosen = newestPerSeed(group);
     const metric = (name: string): Cell => {
       const values = chosen.filter((cell) => cell.metrics[name] !== undefined);
-      return values.length === 0 ? null : { value: average(values, (cell) => cell.metrics[name]!), digits: 3 };
+      return values.length === 0
+        ? null
+        : { value: average(values, (cell) => cell.metrics[name]!), digits: 3 };
     };
     const nll = metric('nll');
     const mean = (pick: (cell: CellSummary) => number): number => average(chosen, pick);

@@ -17,7 +17,15 @@ export function groupCells(cells: readonly CellSummary[]): Group[] {
   for (const cell of cells) {
     const { model, method, methodOptions, task, budgetLabel, retention } = cell;
     const key = JSON.stringify([model, method, methodOptions, task, cell.split, cell.budget]);
-    const group = groups.get(key) ?? { model, method, methodOptions, task, budgetLabel, retention, cells: [] };
+    const group = groups.get(key) ?? {
+      model,
+      method,
+      methodOptions,
+      task,
+      budgetLabel,
+      retention,
+      cells: [],
+    };
     group.cells.push(cell);
     groups.set(key, group);
   }
@@ -33,13 +41,17 @@ export function newestPerSeed(group: Group): CellSummary[] {
  * A metric over a group: over several seeds their mean with the larger of two errors, over the seeds and over
  * the samples; over one seed the error over its samples.
  */
-export function figure(cells: readonly CellSummary[], metric: string): { value: number; stderr: number } | undefined {
+export function figure(
+  cells: readonly CellSummary[],
+  metric: string,
+): { value: number; stderr: number } | undefined {
   const measured = cells.filter((cell) => cell.metrics[metric] !== undefined);
   if (measured.length === 0) return undefined;
   const values = measured.map((cell) => cell.metrics[metric]!);
   const count = values.length;
   const value = values.reduce((a, b) => a + b, 0) / count;
-  const overSamples = Math.sqrt(measured.reduce((sum, cell) => sum + (cell.stderrs[metric] ?? 0) ** 2, 0)) / count;
+  const overSamples =
+    Math.sqrt(measured.reduce((sum, cell) => sum + (cell.stderrs[metric] ?? 0) ** 2, 0)) / count;
   if (count === 1) return { value, stderr: overSamples };
   const overSeeds = Math.sqrt(values.reduce((sum, v) => sum + (v - value) ** 2, 0) / (count - 1) / count);
   return { value, stderr: Math.max(overSeeds, overSamples) };

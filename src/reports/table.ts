@@ -18,7 +18,6 @@ export interface Table {
 
 /** Text without control characters: model output is not to be trusted. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }
 

@@ -27,7 +27,10 @@ function figures(cells: readonly CellSummary[]): Map<string, Figure> {
   for (const group of groupCells(cells)) {
     const accuracy = figure(newestPerSeed(group), 'accuracy');
     if (accuracy !== undefined) {
-      found.set(`${group.model}/${group.method}/${group.retention}`, { value: 100 * accuracy.value, stderr: 100 * accuracy.stderr });
+      found.set(`${group.model}/${group.method}/${group.retention}`, {
+        value: 100 * accuracy.value,
+        stderr: 100 * accuracy.stderr,
+      });
     }
   }
   return found;
@@ -67,11 +70,14 @@ export function table2(cells: readonly CellSummary[]): Table2 {
     averageOf(models.map((model) => ours.get(`${model}/${method}/${retention}`)));
   const cell = (given: Figure | undefined): Cell =>
     given === undefined ? null : { value: given.value, stderr: given.stderr, digits: 1 };
-  const average = models.length > 1 ? [{ key: 'average', label: 'ours, average', align: 'right' as const }] : [];
+  const average =
+    models.length > 1 ? [{ key: 'average', label: 'ours, average', align: 'right' as const }] : [];
   const rows = ROWS.map(([method, retention]) => ({
     method,
     retention: `${100 * retention} %`,
-    ...Object.fromEntries(models.map((model) => [`ours/${model}`, cell(ours.get(`${model}/${method}/${retention}`))])),
+    ...Object.fromEntries(
+      models.map((model) => [`ours/${model}`, cell(ours.get(`${model}/${method}/${retention}`))]),
+    ),
     average: cell(overModels(method, retention)),
     ...Object.fromEntries(
       paperModels.map((model) => {
@@ -89,7 +95,12 @@ export function table2(cells: readonly CellSummary[]): Table2 {
   const verdicts = [
     verdict('kvd at 25 % within 2 points of uncompressed', overModels('kvd', 0.25), full, -2),
     verdict('kvd at 20 % within 3 points of uncompressed', overModels('kvd', 0.2), full, -3),
-    verdict('kvd at 20 % above h2i by at least 20 points', overModels('kvd', 0.2), overModels('h2i', 0.2), 20),
+    verdict(
+      'kvd at 20 % above h2i by at least 20 points',
+      overModels('kvd', 0.2),
+      overModels('h2i', 0.2),
+      20,
+    ),
     verdict('kvd at 20 % not below h2a', overModels('kvd', 0.2), overModels('h2a', 0.2), 0),
   ];
   return {
@@ -99,9 +110,17 @@ export function table2(cells: readonly CellSummary[]): Table2 {
       columns: [
         { key: 'method', label: 'method', align: 'left' },
         { key: 'retention', label: 'retention', align: 'right' },
-        ...models.map((model) => ({ key: `ours/${model}`, label: `ours: ${model}`, align: 'right' as const })),
+        ...models.map((model) => ({
+          key: `ours/${model}`,
+          label: `ours: ${model}`,
+          align: 'right' as const,
+        })),
         ...average,
-        ...paperModels.map((model) => ({ key: `paper/${model}`, label: `paper: ${model}`, align: 'right' as const })),
+        ...paperModels.map((model) => ({
+          key: `paper/${model}`,
+          label: `paper: ${model}`,
+          align: 'right' as const,
+        })),
       ],
       rows,
       notes: [

@@ -9,11 +9,36 @@ import { migrations } from './schema.js';
 export type Connection = Database.Database;
 
 const PROBLEMS: [RegExp, code: string, text: string, hint: string][] = [
-  [/^SQLITE_NOTADB|^SQLITE_CORRUPT/, 'database-corrupt', 'is not a healthy kvd database', 'Restore it from a backup, or name another file with --db.'],
-  [/^SQLITE_READONLY|^SQLITE_CANTOPEN|^SQLITE_PERM/, 'database-unwritable', 'cannot be written', 'Check the permissions, or name another file with --db.'],
-  [/^SQLITE_FULL/, 'disk-full', 'no space left on the device', 'Free some space and run the command again; what is stored is kept.'],
-  [/^SQLITE_BUSY/, 'database-busy', 'is locked by another process', 'Wait for the other process, then run the command again.'],
-  [/^SQLITE_IOERR/, 'database-io', 'cannot be read or written', 'Check the disk, or name another file with --db.'],
+  [
+    /^SQLITE_NOTADB|^SQLITE_CORRUPT/,
+    'database-corrupt',
+    'is not a healthy kvd database',
+    'Restore it from a backup, or name another file with --db.',
+  ],
+  [
+    /^SQLITE_READONLY|^SQLITE_CANTOPEN|^SQLITE_PERM/,
+    'database-unwritable',
+    'cannot be written',
+    'Check the permissions, or name another file with --db.',
+  ],
+  [
+    /^SQLITE_FULL/,
+    'disk-full',
+    'no space left on the device',
+    'Free some space and run the command again; what is stored is kept.',
+  ],
+  [
+    /^SQLITE_BUSY/,
+    'database-busy',
+    'is locked by another process',
+    'Wait for the other process, then run the command again.',
+  ],
+  [
+    /^SQLITE_IOERR/,
+    'database-io',
+    'cannot be read or written',
+    'Check the disk, or name another file with --db.',
+  ],
 ];
 
 /** A SQLite or system error about the database at `path` as a UserError; anything else unchanged. */
@@ -37,10 +62,14 @@ function migrate(connection: Connection, path: string): void {
       .immediate();
   }
   if (version() > migrations.length) {
-    throw new UserError('newer-database', `was written by a newer kvd (schema ${version()}, this one knows ${migrations.length})`, {
-      where: path,
-      hint: 'Update kvd, or name another file with --db.',
-    });
+    throw new UserError(
+      'newer-database',
+      `was written by a newer kvd (schema ${version()}, this one knows ${migrations.length})`,
+      {
+        where: path,
+        hint: 'Update kvd, or name another file with --db.',
+      },
+    );
   }
 }
 

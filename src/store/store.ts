@@ -130,7 +130,11 @@ export class Store {
 
   /** Stores the configuration before the work begins. @returns the run's id, sortable by time */
   createRun(spec: RunSpec): string {
-    const id = Date.now().toString(36) + Math.floor(Math.random() * 36 ** 4).toString(36).padStart(4, '0');
+    const id =
+      Date.now().toString(36) +
+      Math.floor(Math.random() * 36 ** 4)
+        .toString(36)
+        .padStart(4, '0');
     this.change(
       `INSERT INTO runs (id, kind, name, config, config_hash, status, seed, code_version, git_commit, engine, machine, started_at)
        VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)`,
@@ -166,13 +170,23 @@ export class Store {
 
   /** The run with this id, or whose id alone begins so. */
   run(id: string): RunRow {
-    const found = this.all(`SELECT ${RUN_COLUMNS} FROM runs WHERE substr(id, 1, length(?)) = ? LIMIT 2`, id, id);
+    const found = this.all(
+      `SELECT ${RUN_COLUMNS} FROM runs WHERE substr(id, 1, length(?)) = ? LIMIT 2`,
+      id,
+      id,
+    );
     if (found.length === 1) return parseRun(found[0]!);
-    const ids = this.all('SELECT id FROM runs ORDER BY started_at DESC LIMIT 20').map((raw) => raw.id as string);
-    throw new UserError('unknown-run', found.length === 0 ? `no run "${id}"` : `several runs begin with "${id}"`, {
-      where: this.path,
-      hint: ids.length === 0 ? 'No run is stored yet.' : suggestion(id, ids),
-    });
+    const ids = this.all('SELECT id FROM runs ORDER BY started_at DESC LIMIT 20').map(
+      (raw) => raw.id as string,
+    );
+    throw new UserError(
+      'unknown-run',
+      found.length === 0 ? `no run "${id}"` : `several runs begin with "${id}"`,
+      {
+        where: this.path,
+        hint: ids.length === 0 ? 'No run is stored yet.' : suggestion(id, ids),
+      },
+    );
   }
 
   /** Runs, newest first. */
@@ -201,7 +215,10 @@ export class Store {
   }
 
   metrics(runId: string): { step: number; name: string; value: number }[] {
-    return this.all('SELECT step, name, value FROM metrics WHERE run_id = ? ORDER BY name, step', runId) as never;
+    return this.all(
+      'SELECT step, name, value FROM metrics WHERE run_id = ? ORDER BY name, step',
+      runId,
+    ) as never;
   }
 
   /** The cell of a run, made where it is not there yet. */
@@ -306,11 +323,21 @@ export class Store {
          json_each(samples.metrics) ${clause} GROUP BY cell_id, key`,
       ...values,
     );
-    for (const { cellId, key, n, mean, square } of marks as { cellId: number; key: string; n: number; mean: number; square: number }[]) {
+    for (const { cellId, key, n, mean, square } of marks as {
+      cellId: number;
+      key: string;
+      n: number;
+      mean: number;
+      square: number;
+    }[]) {
       means.set(cellId, { ...means.get(cellId), [key]: mean });
       stderrs.set(cellId, { ...stderrs.get(cellId), [key]: Math.sqrt(Math.max(0, square - mean ** 2) / n) });
     }
-    return cells.map((cell) => ({ ...cell, metrics: means.get(cell.id) ?? {}, stderrs: stderrs.get(cell.id) ?? {} }));
+    return cells.map((cell) => ({
+      ...cell,
+      metrics: means.get(cell.id) ?? {},
+      stderrs: stderrs.get(cell.id) ?? {},
+    }));
   }
 
   addArtifact(runId: string, artifact: { kind: string; path: string; sha256: string }): void {

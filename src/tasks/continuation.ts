@@ -10,7 +10,9 @@ import { defineTask } from './task.js';
 function textFiles(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
-    const files = readdirSync(path).filter((name) => name.endsWith('.txt')).sort();
+    const files = readdirSync(path)
+      .filter((name) => name.endsWith('.txt'))
+      .sort();
     if (files.length === 0) {
       throw new UserError('no-text', 'holds no .txt file', { where: path });
     }

@@ -149,7 +149,9 @@ export async function distill(
       let tokens = 0;
       for (let micro = 0; micro < options.gradient_accumulation_steps; micro++) {
         const examples = Array.from({ length: options.micro_batch_size }, () => stream.next());
-        const kept = examples.map((example) => keptRows(sampleRetention(options, random), example.context.length));
+        const kept = examples.map((example) =>
+          keptRows(sampleRetention(options, random), example.context.length),
+        );
         const result = microStep(model, adapter, variables, examples, kept, options.kl_forward_weight);
         loss += result.loss / options.gradient_accumulation_steps;
         for (const [name, variable] of Object.entries(trained)) {
@@ -167,7 +169,10 @@ export async function distill(
         options.gradient_accumulation_steps === 1
           ? sums
           : Object.fromEntries(
-              Object.entries(sums).map(([name, sum]) => [name, tf.div(sum, options.gradient_accumulation_steps)]),
+              Object.entries(sums).map(([name, sum]) => [
+                name,
+                tf.div(sum, options.gradient_accumulation_steps),
+              ]),
             ),
       );
       const { gradients, norm } = clipByGlobalNorm(mean, options.max_grad_norm);
@@ -176,7 +181,13 @@ export async function distill(
       optimiser.update(gradients, learningRate);
       tf.dispose([...new Set([...Object.values(sums), ...Object.values(mean), ...Object.values(gradients)])]);
       const seconds = (performance.now() - started) / 1000;
-      hooks.report({ step: progress.step, loss, gradientNorm: norm, learningRate, tokensPerSecond: tokens / seconds });
+      hooks.report({
+        step: progress.step,
+        loss,
+        gradientNorm: norm,
+        learningRate,
+        tokensPerSecond: tokens / seconds,
+      });
 
       if (progress.step % options.eval_steps === 0 || progress.step === options.max_steps) {
         const quality = await hooks.validate(progress.step);

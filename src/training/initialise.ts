@@ -7,7 +7,10 @@ import { Random } from '../engine/random.js';
 import type { NamedVariables } from './adamw.js';
 
 function normal(shape: number[], deviation: number, random: Random): tf.Variable {
-  const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal() * deviation);
+  const data = Float32Array.from(
+    { length: shape.reduce((a, b) => a * b, 1) },
+    () => random.normal() * deviation,
+  );
   return tf.tidy(() => tf.variable(tf.tensor(data, shape)));
 }
 

@@ -56,7 +56,13 @@ interface Rows {
 }
 
 /** Token ids, next-token labels and loss weights of `count` sequences of a stage. */
-export function makeRows(stage: Stage, split: Split, tokenizer: Tokenizer, seed: string, count: number): Rows {
+export function makeRows(
+  stage: Stage,
+  split: Split,
+  tokenizer: Tokenizer,
+  seed: string,
+  count: number,
+): Rows {
   const width = stage.tokens;
   const rows: Rows = {
     ids: [],

@@ -19,11 +19,16 @@ export interface Comparison {
 /** Leaves of a configuration by dotted path. */
 function flatten(value: unknown, path = ''): [string, string][] {
   if (value === null || typeof value !== 'object') return [[path, JSON.stringify(value)]];
-  return Object.entries(value).flatMap(([key, inner]) => flatten(inner, path === '' ? key : `${path}.${key}`));
+  return Object.entries(value).flatMap(([key, inner]) =>
+    flatten(inner, path === '' ? key : `${path}.${key}`),
+  );
 }
 
 /** Keys whose values differ between two configurations. */
-export function differingKeys(first: unknown, second: unknown): { key: string; first: string; second: string }[] {
+export function differingKeys(
+  first: unknown,
+  second: unknown,
+): { key: string; first: string; second: string }[] {
   const a = new Map(flatten(first));
   const b = new Map(flatten(second));
   return [...new Set([...a.keys(), ...b.keys()])]
@@ -47,7 +52,12 @@ function pairs(a: Map<string, number>, b: Map<string, number>): [number, number]
   return [...a].filter(([id]) => b.has(id)).map(([id, value]) => [value, b.get(id)!]);
 }
 
-function compareCells(store: Store, label: string, first: CellSummary[], second: CellSummary[]): Comparison | undefined {
+function compareCells(
+  store: Store,
+  label: string,
+  first: CellSummary[],
+  second: CellSummary[],
+): Comparison | undefined {
   const accuracy = pairs(perSample(store, first, 'accuracy'), perSample(store, second, 'accuracy'));
   if (accuracy.length === 0) return undefined;
   const f1 = pairs(perSample(store, first, 'f1'), perSample(store, second, 'f1'));
@@ -89,7 +99,9 @@ export function compareRuns(
       .map(([label, cells]) => compareCells(store, label, cells, b.get(label) ?? []))
       .filter((comparison) => comparison !== undefined);
     if (comparisons.length === 0) {
-      throw new UserError('nothing-to-compare', 'the runs share no sample of the same method and budget', { exitCode: 1 });
+      throw new UserError('nothing-to-compare', 'the runs share no sample of the same method and budget', {
+        exitCode: 1,
+      });
     }
     const table: Table = {
       title: 'Second against first, paired by sample',
@@ -114,7 +126,11 @@ export function compareRuns(
       notes: [`accuracy: ${comparisons[0]!.accuracyTest}, two-sided; F1: paired bootstrap.`],
     };
     const changed = differences.map(({ key, first: x, second: y }) => `  ${key}: ${x} → ${y}`);
-    const text = ['What differs:', ...(changed.length === 0 ? ['  nothing'] : changed), writers.get('terminal').write(table)];
+    const text = [
+      'What differs:',
+      ...(changed.length === 0 ? ['  nothing'] : changed),
+      writers.get('terminal').write(table),
+    ];
     return { value: { differences, comparisons }, text: text.join('\n') };
   } finally {
     store.close();

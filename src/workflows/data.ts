@@ -11,12 +11,21 @@ interface Shown {
 }
 
 export function describeDatasets(): Shown {
-  const list = datasets.list().map(({ name, summary, reference, splits }) => ({ name, summary, reference, splits }));
-  const text = list.map(({ name, summary, splits }) => `${name.padEnd(8)} ${summary}\n         splits: ${splits.join(', ')}`);
+  const list = datasets
+    .list()
+    .map(({ name, summary, reference, splits }) => ({ name, summary, reference, splits }));
+  const text = list.map(
+    ({ name, summary, splits }) => `${name.padEnd(8)} ${summary}\n         splits: ${splits.join(', ')}`,
+  );
   return { value: list, text: text.join('\n') };
 }
 
-export function showPassages(request: { dataset: string; split: string; limit: number; set: readonly string[] }): Shown {
+export function showPassages(request: {
+  dataset: string;
+  split: string;
+  limit: number;
+  set: readonly string[];
+}): Shown {
   const dataset = datasets.get(request.dataset);
   if (!dataset.splits.includes(request.split)) {
     throw new UserError('unknown-split', `dataset ${dataset.name} has no split "${request.split}"`, {
@@ -31,7 +40,9 @@ export function showPassages(request: { dataset: string; split: string; limit: n
   );
   const checked = dataset.options.safeParse(options);
   if (!checked.success) {
-    throw new UserError('bad-options', z.prettifyError(checked.error), { hint: 'Give options with --set key=value.' });
+    throw new UserError('bad-options', z.prettifyError(checked.error), {
+      hint: 'Give options with --set key=value.',
+    });
   }
   const source = dataset.open(options, request.split);
   const passages = Array.from({ length: Math.min(request.limit, source.size) }, (_, i) => source.get(i));

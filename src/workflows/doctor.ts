@@ -50,7 +50,9 @@ async function measure(name: string): Promise<EngineDiagnosis> {
     }
     console.log(JSON.stringify({ device: info.device, threads: info.threads, gflops: (2 * n ** 3) / best / 1e6 }));`;
   try {
-    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { timeout: 60_000 });
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+      timeout: 60_000,
+    });
     return { engine: name, works: true, ...(JSON.parse(stdout) as object) };
   } catch (error) {
     const text = (error as { stderr?: string }).stderr?.trim().split('\n').slice(-1)[0] ?? String(error);
@@ -66,7 +68,12 @@ async function tool(
 ): Promise<Diagnosis['tools'][number]> {
   try {
     const { stdout } = await run(name, args);
-    return { name: [name, ...args.slice(0, -1)].join(' '), found: true, version: stdout.trim().split('\n')[0]!, needed_for: neededFor };
+    return {
+      name: [name, ...args.slice(0, -1)].join(' '),
+      found: true,
+      version: stdout.trim().split('\n')[0]!,
+      needed_for: neededFor,
+    };
   } catch {
     return { name: [name, ...args.slice(0, -1)].join(' '), found: false, needed_for: neededFor, remedy };
   }

@@ -50,7 +50,11 @@ function cellsOf(experiment: Experiment): Cell[] {
 }
 
 /** The adapter that the cells need: the one given, or the one the experiment trained. */
-function findAdapter(experiment: Experiment, cells: readonly Cell[], given: string | undefined): string | undefined {
+function findAdapter(
+  experiment: Experiment,
+  cells: readonly Cell[],
+  given: string | undefined,
+): string | undefined {
   if (!cells.some((cell) => methods.get(cell.method).needs.training)) return undefined;
   const folder = given ?? adapterFolder(experiment);
   if (!existsSync(join(folder, 'kvd_config.json'))) {
@@ -72,7 +76,11 @@ function takeSamples(samples: Iterable<TaskSample>, limit: number | undefined): 
 }
 
 /** Evaluates what `loaded` describes; goes on where an earlier, interrupted run of it stopped. */
-export async function evaluateExperiment(loaded: LoadedExperiment, store: Store, options: EvalOptions): Promise<EvalResult> {
+export async function evaluateExperiment(
+  loaded: LoadedExperiment,
+  store: Store,
+  options: EvalOptions,
+): Promise<EvalResult> {
   const { experiment } = loaded;
   const { evaluation } = experiment;
   if (evaluation === undefined) {
@@ -81,7 +89,12 @@ export async function evaluateExperiment(loaded: LoadedExperiment, store: Store,
   const cells = cellsOf(experiment);
   const adapterPath = findAdapter(experiment, cells, options.adapter);
   const identity = adapterPath === undefined ? null : await adapterHash(adapterPath);
-  const { training: _training, data: _data, sweep: _sweep, ...evaluated } = experiment as Experiment & { sweep?: unknown };
+  const {
+    training: _training,
+    data: _data,
+    sweep: _sweep,
+    ...evaluated
+  } = experiment as Experiment & { sweep?: unknown };
   const { name: _name, ...configuration } = evaluated;
   const configHash = hashOf({ ...configuration, adapter: identity });
   const task = tasks.get(evaluation.task);
@@ -109,56 +122,61 @@ export async function evaluateExperiment(loaded: LoadedExperiment, store: Store,
   store.setStatus(runId, 'running');
   const interruption = watchInterruption();
   try {
-    await withProgress(`Evaluating ${experiment.name} on ${task.name} (${total} answers)`, total, options.quiet, async (tick) => {
-      let done = 0;
-      for (const cell of cells) {
-        const method = methods.get(cell.method);
-        const cellId = store.openCell(runId, {
-          model: experiment.model.name_or_path,
-          method: cell.method,
-          methodOptions: canonicalJson(cell.options),
-          adapterHash: method.needs.training ? identity : null,
-          budget: canonicalJson(cell.budget),
-          retention: cell.budget.kind === 'ratio' ? cell.budget.retention : null,
-          budgetLabel: describeBudget(cell.budget),
-          task: task.name,
-          taskVersion: task.version,
-          split: evaluation.split,
-          seed: experiment.seed,
-          eviction: 'real',
-        });
-        const stored = store.doneSamples(cellId);
-        const left = samples.filter((sample) => !stored.has(sample.id));
-        done += stored.size;
-        const request = {
-          ...session,
-          task,
-          method,
-          methodOptions: cell.options,
-          ...(method.needs.training && adapter !== undefined && { adapter }),
-          keptRows: (length: number) => keptTokens(cell.budget, length),
-          batchSize: evaluation.batch_size,
-          maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
-        };
-        let batch: SampleResult[] = [];
-        const flush = (): void => {
-          store.addSamples(cellId, batch);
-          done += batch.length;
-          batch = [];
-          tick(Math.max(1, done), `${cell.method} at ${describeBudget(cell.budget)}`);
-        };
-        for await (const result of evaluate(request, left)) {
-          batch.push(result);
-          if (batch.length >= evaluation.batch_size) flush();
-          if (interruption.requested()) break;
+    await withProgress(
+      `Evaluating ${experiment.name} on ${task.name} (${total} answers)`,
+      total,
+      options.quiet,
+      async (tick) => {
+        let done = 0;
+        for (const cell of cells) {
+          const method = methods.get(cell.method);
+          const cellId = store.openCell(runId, {
+            model: experiment.model.name_or_path,
+            method: cell.method,
+            methodOptions: canonicalJson(cell.options),
+            adapterHash: method.needs.training ? identity : null,
+            budget: canonicalJson(cell.budget),
+            retention: cell.budget.kind === 'ratio' ? cell.budget.retention : null,
+            budgetLabel: describeBudget(cell.budget),
+            task: task.name,
+            taskVersion: task.version,
+            split: evaluation.split,
+            seed: experiment.seed,
+            eviction: 'real',
+          });
+          const stored = store.doneSamples(cellId);
+          const left = samples.filter((sample) => !stored.has(sample.id));
+          done += stored.size;
+          const request = {
+            ...session,
+            task,
+            method,
+            methodOptions: cell.options,
+            ...(method.needs.training && adapter !== undefined && { adapter }),
+            keptRows: (length: number) => keptTokens(cell.budget, length),
+            batchSize: evaluation.batch_size,
+            maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
+          };
+          let batch: SampleResult[] = [];
+          const flush = (): void => {
+            store.addSamples(cellId, batch);
+            done += batch.length;
+            batch = [];
+            tick(Math.max(1, done), `${cell.method} at ${describeBudget(cell.budget)}`);
+          };
+          for await (const result of evaluate(request, left)) {
+            batch.push(result);
+            if (batch.length >= evaluation.batch_size) flush();
+            if (interruption.requested()) break;
+          }
+          if (batch.length > 0) flush();
+          if (interruption.requested()) {
+            store.setStatus(runId, 'interrupted');
+            throw interrupted(`kvd eval ${loaded.file}`);
+          }
         }
-        if (batch.length > 0) flush();
-        if (interruption.requested()) {
-          store.setStatus(runId, 'interrupted');
-          throw interrupted(`kvd eval ${loaded.file}`);
-        }
-      }
-    });
+      },
+    );
     store.setStatus(runId, 'finished');
     return { runId, samples: total, reused: false };
   } catch (error) {

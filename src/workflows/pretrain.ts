@@ -39,7 +39,9 @@ export interface PretrainResult {
 }
 
 /** Exact match of the saved model on test questions, in all and by tag. */
-async function testFigures(folder: string): Promise<Record<string, { value: number; stderr: number; n: number }>> {
+async function testFigures(
+  folder: string,
+): Promise<Record<string, { value: number; stderr: number; n: number }>> {
   const session = await openSession(folder);
   const task = tasks.get('nano-qa');
   const results: SampleResult[] = [];
@@ -65,12 +67,18 @@ async function testFigures(folder: string): Promise<Record<string, { value: numb
   const tags = [...new Set(results.flatMap((result) => result.tags))].sort();
   return {
     all: figure(results),
-    ...Object.fromEntries(tags.map((tag) => [tag, figure(results.filter((result) => result.tags.includes(tag)))])),
+    ...Object.fromEntries(
+      tags.map((tag) => [tag, figure(results.filter((result) => result.tags.includes(tag)))]),
+    ),
   };
 }
 
 /** Trains, saves and tests the model that `loaded` describes; resumes from its last checkpoint. */
-export async function pretrainModel(loaded: LoadedPretrain, store: Store, quiet: boolean): Promise<PretrainResult> {
+export async function pretrainModel(
+  loaded: LoadedPretrain,
+  store: Store,
+  quiet: boolean,
+): Promise<PretrainResult> {
   const { experiment } = loaded;
   const { training } = experiment;
   const started = Date.now();
@@ -118,10 +126,16 @@ export async function pretrainModel(loaded: LoadedPretrain, store: Store, quiet:
         options,
         statePath,
         (report) => {
-          const accuracy = Number.isNaN(report.accuracy) ? '' : ` · answers ${(100 * report.accuracy).toFixed(1)} %`;
-          tick(report.step, `stage ${report.stageName} · loss ${report.loss.toFixed(3)}${accuracy} · ${Math.round(report.tokensPerSecond)} tok/s`);
+          const accuracy = Number.isNaN(report.accuracy)
+            ? ''
+            : ` · answers ${(100 * report.accuracy).toFixed(1)} %`;
+          tick(
+            report.step,
+            `stage ${report.stageName} · loss ${report.loss.toFixed(3)}${accuracy} · ${Math.round(report.tokensPerSecond)} tok/s`,
+          );
           store.addMetrics(runId, report.step, { loss: report.loss, gradient_norm: report.gradientNorm });
-          if (!Number.isNaN(report.accuracy)) store.addMetrics(runId, report.step, { accuracy: report.accuracy });
+          if (!Number.isNaN(report.accuracy))
+            store.addMetrics(runId, report.step, { accuracy: report.accuracy });
         },
         () => interruption.requested(),
       ),
@@ -159,7 +173,8 @@ export async function pretrainModel(loaded: LoadedPretrain, store: Store, quiet:
     const all = figures.all!;
     return { runId, folder, parameters: size, steps: last.step, exactMatch: all.value, stderr: all.stderr };
   } catch (error) {
-    if (!(error instanceof UserError && error.code === 'interrupted')) store.setStatus(runId, 'failed', String(error));
+    if (!(error instanceof UserError && error.code === 'interrupted'))
+      store.setStatus(runId, 'failed', String(error));
     throw error;
   } finally {
     interruption.release();

@@ -21,7 +21,12 @@ export function renderComparison(store: Store, runIds: readonly string[], format
 /** A table of the store in a format; written to `output` where that is given. */
 export function report(
   store: Store,
-  options: { table: string; format: string; runs?: readonly string[] | undefined; output?: string | undefined },
+  options: {
+    table: string;
+    format: string;
+    runs?: readonly string[] | undefined;
+    output?: string | undefined;
+  },
 ): { text: string; table: Table } {
   const runIds = options.runs?.map((id) => store.run(id).id);
   const table = tables[options.table]!(store, runIds);

@@ -44,8 +44,16 @@ function preface(options: ReproduceOptions, seconds: number): string {
 }
 
 /** Runs, or reuses, everything that `target` needs; `say` is told which. */
-export async function reproduce(options: ReproduceOptions, say: (line: string) => void): Promise<ReproduceResult> {
-  const file = join(packageRoot, 'experiments', options.scale, `${options.target}${options.quick ? '-quick' : ''}.yaml`);
+export async function reproduce(
+  options: ReproduceOptions,
+  say: (line: string) => void,
+): Promise<ReproduceResult> {
+  const file = join(
+    packageRoot,
+    'experiments',
+    options.scale,
+    `${options.target}${options.quick ? '-quick' : ''}.yaml`,
+  );
   const started = performance.now();
   const experiments = loadChecked(file);
   say(`${experiments.length} experiment${experiments.length === 1 ? '' : 's'} in ${file}`);
@@ -61,13 +69,21 @@ export async function reproduce(options: ReproduceOptions, say: (line: string) =
       runIds.push(evaluated.runId);
     }
     const cells = store.cellSummaries(runIds);
-    if (cells.length === 0) throw new UserError('nothing-measured', 'no sample was evaluated', { where: file });
+    if (cells.length === 0)
+      throw new UserError('nothing-measured', 'no sample was evaluated', { where: file });
     const { table, verdicts } = table2(cells);
     const files: string[] = [];
     if (options.output !== undefined) {
       const head = preface(options, (performance.now() - started) / 1000);
       files.push(...writeAllFormats(options.output, options.target, table, head));
-      files.push(...writeAllFormats(options.output, `${options.target}-all-cells`, comparison(cells, 'All cells'), head));
+      files.push(
+        ...writeAllFormats(
+          options.output,
+          `${options.target}-all-cells`,
+          comparison(cells, 'All cells'),
+          head,
+        ),
+      );
       say(`Written: ${files.join(', ')}`);
     }
     return { text: writers.get('terminal').write(table), table, verdicts, files };

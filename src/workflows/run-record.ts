@@ -14,7 +14,10 @@ export function codeVersion(): string {
 export function gitCommit(): string | null {
   try {
     const git = (...args: string[]): string =>
-      execFileSync('git', ['-C', packageRoot, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      execFileSync('git', ['-C', packageRoot, ...args], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
     const changed = git('status', '--porcelain', '--untracked-files=no').trim() !== '';
     return `${git('rev-parse', 'HEAD').trim()}${changed ? '+' : ''}`;
   } catch {

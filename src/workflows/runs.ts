@@ -9,7 +9,10 @@ function duration(run: RunRow): string {
   return `${Math.round((Date.parse(run.endedAt) - Date.parse(run.startedAt)) / 1000)} s`;
 }
 
-export function listRuns(options: { db: string; kind?: string | undefined; limit: number }): { rows: RunRow[]; text: string } {
+export function listRuns(options: { db: string; kind?: string | undefined; limit: number }): {
+  rows: RunRow[];
+  text: string;
+} {
   const store = Store.open(options.db);
   const rows = store.listRuns(options);
   store.close();
@@ -53,7 +56,8 @@ export function showRun(db: string, id: string): { value: object; text: string }
     JSON.stringify(run.config, null, 2),
   ];
   if (metrics.length > 0) lines.push('last metrics', ...lastMetrics(metrics));
-  if (artifacts.length > 0) lines.push(...artifacts.map(({ kind, path, sha256 }) => `${kind} ${path} (${sha256.slice(0, 12)})`));
+  if (artifacts.length > 0)
+    lines.push(...artifacts.map(({ kind, path, sha256 }) => `${kind} ${path} (${sha256.slice(0, 12)})`));
   if (cells.length > 0) lines.push(writers.get('terminal').write(comparison(cells)));
   return { value: { ...run, metrics, cells, artifacts }, text: lines.join('\n') };
 }

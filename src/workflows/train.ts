@@ -55,7 +55,9 @@ function methodOptions(experiment: Experiment): KvdOptions {
   const { name, ...options } = experiment.method;
   const method = methods.get(name);
   if (!method.needs.training) {
-    throw new UserError('nothing-to-train', `method ${name} has nothing to train`, { hint: 'Run `kvd eval` instead.' });
+    throw new UserError('nothing-to-train', `method ${name} has nothing to train`, {
+      hint: 'Run `kvd eval` instead.',
+    });
   }
   return method.options.parse(options) as unknown as KvdOptions;
 }
@@ -70,10 +72,18 @@ function take(samples: Iterable<TaskSample>, count: number): TaskSample[] {
 }
 
 /** Headline metric of the adapter on validation samples at one retention. */
-async function validate(session: Session, adapter: KvdAdapter, experiment: Experiment, options: KvdOptions): Promise<number> {
+async function validate(
+  session: Session,
+  adapter: KvdAdapter,
+  experiment: Experiment,
+  options: KvdOptions,
+): Promise<number> {
   const training = experiment.training!;
   const task = tasks.get(experiment.evaluation?.task ?? 'nano-qa');
-  const samples = take(task.samples(experiment.evaluation?.task_options ?? {}, 'validation'), training.eval_limit);
+  const samples = take(
+    task.samples(experiment.evaluation?.task_options ?? {}, 'validation'),
+    training.eval_limit,
+  );
   const marks: number[] = [];
   const request = {
     ...session,
@@ -85,12 +95,17 @@ async function validate(session: Session, adapter: KvdAdapter, experiment: Exper
     batchSize: 50,
     maxNewTokens: task.maxNewTokens,
   };
-  for await (const result of evaluate(request, samples)) marks.push(result.metrics[task.metrics[0] ?? 'agreement'] ?? 0);
+  for await (const result of evaluate(request, samples))
+    marks.push(result.metrics[task.metrics[0] ?? 'agreement'] ?? 0);
   return mean(marks);
 }
 
 /** Trains what `loaded` describes; an experiment trained before is found again by its configuration. */
-export async function trainExperiment(loaded: LoadedExperiment, store: Store, quiet: boolean): Promise<TrainResult> {
+export async function trainExperiment(
+  loaded: LoadedExperiment,
+  store: Store,
+  quiet: boolean,
+): Promise<TrainResult> {
   const { experiment } = loaded;
   const { training } = experiment;
   if (training === undefined) {
@@ -123,7 +138,8 @@ export async function trainExperiment(loaded: LoadedExperiment, store: Store, qu
           gitCommit: gitCommit(),
         });
   store.setStatus(runId, 'running');
-  const adapter = freshAdapter(model.config, options, options, experiment.seed);
+  const { eta, n_sink, decay, routing } = options;
+  const adapter = freshAdapter(model.config, { eta, n_sink, decay, routing }, options, experiment.seed);
   const { name, ...dataOptions } = experiment.data;
   const distillOptions: DistillOptions = { ...training, seed: experiment.seed };
   const interruption = watchInterruption();
@@ -131,22 +147,35 @@ export async function trainExperiment(loaded: LoadedExperiment, store: Store, qu
     const title = `Training ${experiment.name} (${experiment.model.name_or_path}, seed ${experiment.seed})`;
     const result = await withProgress(title, training.max_steps, quiet, (tick) => {
       let validation = '';
-      return distill(model, adapter, tokenizer, datasets.get(name).open(dataOptions, 'train'), distillOptions, statePath, {
-        report: ({ step, loss, gradientNorm, learningRate, tokensPerSecond }) => {
-          tick(step, `loss ${loss.toFixed(4)} nats · ${Math.round(tokensPerSecond)} tok/s${validation}`);
-          if (step % 10 === 0 || step === training.max_steps) {
-            store.addMetrics(runId, step, { loss, gradient_norm: gradientNorm, learning_rate: learningRate, tokens_per_second: tokensPerSecond });
-          }
+      return distill(
+        model,
+        adapter,
+        tokenizer,
+        datasets.get(name).open(dataOptions, 'train'),
+        distillOptions,
+        statePath,
+        {
+          report: ({ step, loss, gradientNorm, learningRate, tokensPerSecond }) => {
+            tick(step, `loss ${loss.toFixed(4)} nats · ${Math.round(tokensPerSecond)} tok/s${validation}`);
+            if (step % 10 === 0 || step === training.max_steps) {
+              store.addMetrics(runId, step, {
+                loss,
+                gradient_norm: gradientNorm,
+                learning_rate: learningRate,
+                tokens_per_second: tokensPerSecond,
+              });
+            }
+          },
+          validate: async (step) => {
+            const quality = await validate(session, adapter, experiment, options);
+            store.addMetrics(runId, step, { validation: quality });
+            validation = ` · validation ${(100 * quality).toFixed(1)} %`;
+            return quality;
+          },
+          best: () => saveAdapter(adapterPath, adapter, experiment.model.name_or_path),
+          stop: () => interruption.requested(),
         },
-        validate: async (step) => {
-          const quality = await validate(session, adapter, experiment, options);
-          store.addMetrics(runId, step, { validation: quality });
-          validation = ` · validation ${(100 * quality).toFixed(1)} %`;
-          return quality;
-        },
-        best: () => saveAdapter(adapterPath, adapter, experiment.model.name_or_path),
-        stop: () => interruption.requested(),
-      });
+      );
     });
     if (!result.finished) {
       store.setStatus(runId, 'interrupted');

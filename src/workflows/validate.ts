@@ -20,7 +20,9 @@ export function experimentFiles(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
     const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
-    return names.filter((name) => /\.ya?ml$/.test(name) && !basename(name).startsWith('_')).map((name) => join(path, name));
+    return names
+      .filter((name) => /\.ya?ml$/.test(name) && !basename(name).startsWith('_'))
+      .map((name) => join(path, name));
   } catch (error) {
     throw fileError(error, path);
   }
@@ -36,7 +38,12 @@ function validate(file: string, sets: readonly string[]): Validation {
     }
     const loaded = loadExperiments(file, sets);
     const problems = [...new Set(loaded.flatMap(checkExperiment))];
-    return { file, problems, warnings, summary: `${loaded.length} experiment${loaded.length === 1 ? '' : 's'}` };
+    return {
+      file,
+      problems,
+      warnings,
+      summary: `${loaded.length} experiment${loaded.length === 1 ? '' : 's'}`,
+    };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { file, problems: error.describe().split('\n'), warnings: [], summary: '' };

@@ -165,7 +165,9 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
       id: `${row}`,
       context,
       continuation: Array.from(questionData.subarray(row * width, (row + 1) * width - 1)),
-      targets: Array.from({ length: width - 1 }, (_, t) => t).filter((t) => weights[row * width + t + 1]! > 0),
+      targets: Array.from({ length: width - 1 }, (_, t) => t).filter(
+        (t) => weights[row * width + t + 1]! > 0,
+      ),
     }));
     const pass = teacherPass(model, examples, adapter.settings.eta, {
       contextTokens: contextShape[1]!,
@@ -175,19 +177,37 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
     const vocabulary = model.config.vocabSize;
     const rowsAt = (name: string, columns: number): Float32Array => {
       const { data } = reference.readFloat(name);
-      return Float32Array.from(targetRows.flatMap((row) => Array.from(data.subarray(row * columns, (row + 1) * columns))));
+      return Float32Array.from(
+        targetRows.flatMap((row) => Array.from(data.subarray(row * columns, (row + 1) * columns))),
+      );
     };
     checks.compare('teacher_logits at targets', pass.logits.dataSync(), rowsAt('teacher_logits', vocabulary));
     for (const percent of [50, 25, 10]) {
       const prefix = `r${percent}`;
       const kept = contexts.map((context) => keptRows(percent / 100, context.length));
       tf.tidy(() => {
-        const scores = tf.reshape(scoreRows(adapter.scorer, pass.hidden), [contexts.length, contextShape[1]!]);
+        const scores = tf.reshape(scoreRows(adapter.scorer, pass.hidden), [
+          contexts.length,
+          contextShape[1]!,
+        ]);
         checks.compare(`${prefix}.scores`, scores.dataSync(), reference.readFloat(`${prefix}.scores`).data);
-        const selected = selectTokens(scores as tf.Tensor2D, pass.contexts.lengths, kept, adapter.settings.n_sink);
-        checks.compare(`${prefix}.selected`, selected.dataSync(), reference.readInt(`${prefix}.selected`).data);
+        const selected = selectTokens(
+          scores as tf.Tensor2D,
+          pass.contexts.lengths,
+          kept,
+          adapter.settings.n_sink,
+        );
+        checks.compare(
+          `${prefix}.selected`,
+          selected.dataSync(),
+          reference.readInt(`${prefix}.selected`).data,
+        );
         const student = studentLogits(model, adapter, pass, kept);
-        checks.compare(`${prefix}.student_logits at targets`, student.dataSync(), rowsAt(`${prefix}.student_logits`, vocabulary));
+        checks.compare(
+          `${prefix}.student_logits at targets`,
+          student.dataSync(),
+          rowsAt(`${prefix}.student_logits`, vocabulary),
+        );
         const { forward, reverse } = klRows(pass.logits, student);
         checks.compare(`${prefix}.forward_kl`, forward.dataSync(), rowsAt(`${prefix}.forward_kl`, 1));
         checks.compare(`${prefix}.reverse_kl`, reverse.dataSync(), rowsAt(`${prefix}.reverse_kl`, 1));
@@ -219,7 +239,8 @@ function isUnused(name: string, model: Decoder): boolean {
 /** The checks as lines, the worst first where any failed. */
 export function renderChecks(checks: readonly Check[]): string {
   const lines = checks.map(
-    ({ name, difference, passed }) => `${passed ? 'ok  ' : 'FAIL'} ${name}  largest difference ${difference.toExponential(1)}`,
+    ({ name, difference, passed }) =>
+      `${passed ? 'ok  ' : 'FAIL'} ${name}  largest difference ${difference.toExponential(1)}`,
   );
   const failed = checks.filter((check) => !check.passed).length;
   return [...lines, `${checks.length - failed} of ${checks.length} within ${TOLERANCE}`].join('\n');

@@ -1,5 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, truncateSync, cpSync, writeFileSync, mkdirSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  truncateSync,
+  cpSync,
+  writeFileSync,
+  mkdirSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -21,11 +29,24 @@ describe('what a user types', () => {
   it('--help lists the commands', () => {
     const { status, stdout } = kvd('--help');
     expect(status).toBe(0);
-    for (const command of ['train', 'eval', 'report', 'reproduce', 'setup', 'doctor']) expect(stdout).toContain(command);
+    for (const command of ['train', 'eval', 'report', 'reproduce', 'setup', 'doctor'])
+      expect(stdout).toContain(command);
   });
 
   it('every command has a summary and an example', () => {
-    for (const command of ['train', 'eval', 'pretrain', 'report', 'reproduce', 'validate', 'init', 'data', 'runs list', 'methods verify', 'models verify']) {
+    for (const command of [
+      'train',
+      'eval',
+      'pretrain',
+      'report',
+      'reproduce',
+      'validate',
+      'init',
+      'data',
+      'runs list',
+      'methods verify',
+      'models verify',
+    ]) {
       const { stdout, status } = kvd(...command.split(' '), '--help');
       expect(status, command).toBe(0);
       expect(stdout, command).toContain('EXAMPLES');
@@ -35,26 +56,55 @@ describe('what a user types', () => {
   it('an experiment from init to report, twice, with everything stored', () => {
     expect(kvd('init', 'e.yaml').status).toBe(0);
     expect(kvd('init', 'e.yaml').status).toBe(2);
-    const sets = ['training.max_steps=4', 'training.eval_steps=4', 'training.eval_limit=10', 'evaluation.limit=20', 'training.micro_batch_size=4'];
+    const sets = [
+      'training.max_steps=4',
+      'training.eval_steps=4',
+      'training.eval_limit=10',
+      'evaluation.limit=20',
+      'training.micro_batch_size=4',
+    ];
     const args = ['e.yaml', ...sets.flatMap((set) => ['--set', set])];
     const trained = kvd('train', ...args);
     expect(trained.stderr).not.toMatch(/I0000|oneDNN|Error/);
     expect(trained.status).toBe(0);
     expect(trained.stdout).toContain('trained, 4 steps');
     expect(kvd('train', ...args).stdout).toContain('already trained');
-    const evaluated = JSON.parse(kvd('eval', ...args, '--json').stdout) as { cells: { method: string; n: number; keptTokens: number; contextTokens: number; bytesAfter: number; bytesBefore: number }[] };
-    expect(evaluated.cells.map(({ method }) => method)).toEqual(['full', 'kvd', 'kvd', 'h2a', 'h2a', 'h2i', 'h2i']);
+    const evaluated = JSON.parse(kvd('eval', ...args, '--json').stdout) as {
+      cells: {
+        method: string;
+        n: number;
+        keptTokens: number;
+        contextTokens: number;
+        bytesAfter: number;
+        bytesBefore: number;
+      }[];
+    };
+    expect(evaluated.cells.map(({ method }) => method)).toEqual([
+      'full',
+      'kvd',
+      'kvd',
+      'h2a',
+      'h2a',
+      'h2i',
+      'h2i',
+    ]);
     for (const cell of evaluated.cells) {
       expect(cell.n).toBe(20);
       expect(cell.bytesAfter / cell.bytesBefore).toBeCloseTo(cell.keptTokens / cell.contextTokens, 6);
     }
     expect(kvd('report', '--format', 'csv').stdout.split('\n').length).toBe(9);
-    const runs = JSON.parse(kvd('runs', 'list', '--json').stdout) as { id: string; kind: string; status: string }[];
+    const runs = JSON.parse(kvd('runs', 'list', '--json').stdout) as {
+      id: string;
+      kind: string;
+      status: string;
+    }[];
     expect(runs.map(({ kind, status }) => `${kind} ${status}`)).toEqual(['eval finished', 'train finished']);
     const shown = kvd('runs', 'show', runs[0]!.id);
     expect(shown.stdout).toContain('"lora_r": 16');
     const compared = kvd('runs', 'compare', runs[0]!.id, runs[0]!.id, '--json');
-    expect((JSON.parse(compared.stdout) as { comparisons: { accuracyP: number }[] }).comparisons[0]!.accuracyP).toBe(1);
+    expect(
+      (JSON.parse(compared.stdout) as { comparisons: { accuracyP: number }[] }).comparisons[0]!.accuracyP,
+    ).toBe(1);
     expect(kvd('runs', 'delete', runs[0]!.id).status).toBe(1);
     expect(kvd('runs', 'delete', runs[0]!.id, '--yes').status).toBe(0);
     expect((JSON.parse(kvd('runs', 'list', '--json').stdout) as unknown[]).length).toBe(1);
@@ -66,9 +116,30 @@ describe('what a user types', () => {
     const data = existsSync(real) ? real : join(folder, 'squad.json');
     if (data !== real) {
       const qas = [{ id: 'q', question: 'What is 1?', answers: [{ text: 'one', answer_start: 0 }] }];
-      writeFileSync(data, JSON.stringify({ version: '1.1', data: [{ title: 't', paragraphs: [{ context: 'one is 1.', qas }] }] }));
+      writeFileSync(
+        data,
+        JSON.stringify({
+          version: '1.1',
+          data: [{ title: 't', paragraphs: [{ context: 'one is 1.', qas }] }],
+        }),
+      );
     }
-    const { status, stdout } = kvd('eval', '--task', 'squad', '--data', data, '--limit', '3', '--retention', '0.5', '--method', 'full', '--method', 'h2i', '--json');
+    const { status, stdout } = kvd(
+      'eval',
+      '--task',
+      'squad',
+      '--data',
+      data,
+      '--limit',
+      '3',
+      '--retention',
+      '0.5',
+      '--method',
+      'full',
+      '--method',
+      'h2i',
+      '--json',
+    );
     expect(status).toBe(0);
     const { cells } = JSON.parse(stdout) as { cells: { metrics: Record<string, number> }[] };
     expect(cells[0]!.metrics.kl).toBeCloseTo(0, 4);
@@ -94,7 +165,11 @@ describe('bad input gets a clear error, an exit code of 2, and no stack', () => 
     ['an unknown model', ['eval', '--task', 'nano-qa', '--model', 'nope'], /no model "nope"/],
     ['an unknown task', ['eval', '--task', 'nano-qq'], /did you mean "nano-qa"/],
     ['an unknown method', ['eval', '--task', 'nano-qa', '--method', 'h3i'], /did you mean "h2i"/],
-    ['a truncated model', ['eval', '--task', 'nano-qa', '--model', damaged, '--limit', '1'], /damaged.*model\.safetensors/s],
+    [
+      'a truncated model',
+      ['eval', '--task', 'nano-qa', '--model', damaged, '--limit', '1'],
+      /damaged.*model\.safetensors/s,
+    ],
     ['wrong shapes', ['eval', '--task', 'nano-qa', '--model', wrong, '--limit', '1'], /config\.json wants/],
     ['no adapter', ['eval', '--task', 'nano-qa', '--method', 'kvd', '--limit', '1'], /no trained adapter/],
     ['a ratio over 1', ['eval', '--task', 'nano-qa', '--retention', '2'], /retention/],
@@ -121,7 +196,11 @@ describe('bad input gets a clear error, an exit code of 2, and no stack', () => 
 
   it('a full disk while a file is written leaves the old file', () => {
     // /dev/full refuses every write, as a full disk does.
-    expect(() => execFileSync(process.execPath, ['-e', "require('fs').writeFileSync('/dev/full','x')"], { stdio: 'pipe' })).toThrow(/ENOSPC/);
+    expect(() =>
+      execFileSync(process.execPath, ['-e', "require('fs').writeFileSync('/dev/full','x')"], {
+        stdio: 'pipe',
+      }),
+    ).toThrow(/ENOSPC/);
     const { status, stderr } = kvd('report', '--db', 'r.sqlite', '--output', '/dev/full/x');
     expect(status).not.toBe(0);
     expect(stderr).not.toMatch(/\n\s+at /);

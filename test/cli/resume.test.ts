@@ -9,7 +9,13 @@ const steps = 12;
 const args = [
   'train',
   'e.yaml',
-  ...[`training.max_steps=${steps}`, 'training.save_steps=3', 'training.eval_steps=6', 'training.eval_limit=10', 'training.micro_batch_size=4'].flatMap((set) => ['--set', set]),
+  ...[
+    `training.max_steps=${steps}`,
+    'training.save_steps=3',
+    'training.eval_steps=6',
+    'training.eval_limit=10',
+    'training.micro_batch_size=4',
+  ].flatMap((set) => ['--set', set]),
 ];
 const env = { ...process.env, NO_COLOR: '1', CI: 'true' };
 
@@ -51,7 +57,8 @@ async function killInTheMiddle(folder: string): Promise<void> {
 
 it('the same seed gives the same adapter twice, and so does a run that was killed and resumed', async () => {
   const [once, twice, killed] = [prepare(), prepare(), prepare()];
-  for (const folder of [once, twice]) expect(spawnSync(process.execPath, [bin, ...args], { cwd: folder, env }).status).toBe(0);
+  for (const folder of [once, twice])
+    expect(spawnSync(process.execPath, [bin, ...args], { cwd: folder, env }).status).toBe(0);
   expect(adapterOf(twice).equals(adapterOf(once))).toBe(true);
   await killInTheMiddle(killed);
   expect(spawnSync(process.execPath, [bin, ...args], { cwd: killed, env }).status).toBe(0);

@@ -24,7 +24,10 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
   describe.each(methods.names())('method %s', (name) => {
     const method = methods.get(name);
 
-    const compress = (rows: readonly number[], which = [0, 1]): { result: Compression; logits: number[][] } => {
+    const compress = (
+      rows: readonly number[],
+      which = [0, 1],
+    ): { result: Compression; logits: number[][] } => {
       const { model } = tinyDecoder(family);
       const result = method.compress(
         {

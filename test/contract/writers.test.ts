@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { writers } from '../../src/reports/writers/index.js';
 import type { Table } from '../../src/reports/table.js';
 
-const hostile = 'a|b & c_d $5 100% #1 {x} \\y "q",\nnext <script>alert(1)</script> \u001b[31mred\u001b[0m =SUM(A1)';
+const hostile =
+  'a|b & c_d $5 100% #1 {x} \\y "q",\nnext <script>alert(1)</script> \u001b[31mred\u001b[0m =SUM(A1)';
 
 function table(rows: number): Table {
   return {
@@ -12,7 +13,10 @@ function table(rows: number): Table {
       { key: 'name', label: 'name', align: 'left' },
       { key: 'value', label: 'value %', align: 'right' },
     ],
-    rows: Array.from({ length: rows }, (_, i) => ({ name: i === 0 ? hostile : `row ${i}`, value: i === 1 ? null : { value: 1.25 + i, stderr: 0.5, digits: 2 } })),
+    rows: Array.from({ length: rows }, (_, i) => ({
+      name: i === 0 ? hostile : `row ${i}`,
+      value: i === 1 ? null : { value: 1.25 + i, stderr: 0.5, digits: 2 },
+    })),
     notes: ['a note with | and <b>'],
   };
 }
@@ -33,7 +37,8 @@ describe.each(writers.names())('format %s', (name) => {
       const row = text.split('\n').find((line) => line.includes('alert'))!;
       expect(row.replace(/\\\|/g, '').match(/\|/g)!.length).toBe(3);
     }
-    if (name === 'latex') expect(text).toMatch(/a\|b \\& c\\_d \\\$5 100\\% \\#1 \\\{x\\\} \\textbackslash\{\}y/);
+    if (name === 'latex')
+      expect(text).toMatch(/a\|b \\& c\\_d \\\$5 100\\% \\#1 \\\{x\\\} \\textbackslash\{\}y/);
     if (name === 'csv') expect(text.split('\n')[1]).toContain('""q""');
     if (name === 'json') expect((JSON.parse(text) as Table).rows[1]!.value).toBeNull();
   });

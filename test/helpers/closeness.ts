@@ -12,5 +12,6 @@ export function expectClose(ours: ArrayLike<number>, reference: ArrayLike<number
     if (!Number.isFinite(gap)) throw new Error(`not finite at ${i}: ${ours[i]} against ${reference[i]}`);
     if (gap > worst) [worst, at] = [gap, i];
   }
-  if (worst > tolerance) throw new Error(`differs by ${worst} at ${at}: ${ours[at]} against ${reference[at]}`);
+  if (worst > tolerance)
+    throw new Error(`differs by ${worst} at ${at}: ${ours[at]} against ${reference[at]}`);
 }

@@ -6,11 +6,12 @@ export default class MethodsList extends KvdCommand {
 
   async run(): Promise<unknown> {
     await this.parse(MethodsList);
-    const { methods } = await import('../../methods/index.js');
-    const list = methods.list().map(({ name, summary, reference, needs }) => ({ name, summary, reference, needs }));
+    const { listMethods } = await import('../../workflows/methods.js');
+    const list = listMethods();
     for (const { name, summary, reference, needs } of list) {
-      const wanted = Object.entries(needs).filter(([, needed]) => needed).map(([need]) => need);
-      this.print(`${name.padEnd(10)} ${summary}\n           needs: ${wanted.join(', ') || 'nothing'}; ${reference}`);
+      this.print(
+        `${name.padEnd(10)} ${summary}\n           needs: ${needs.join(', ') || 'nothing'}; ${reference}`,
+      );
     }
     return list;
   }

@@ -5,7 +5,10 @@ export default class MethodsVerify extends KvdCommand {
   static override summary = 'Check one whole KV-Distill step against a reference folder';
   static override examples = ['<%= config.bin %> methods verify test/golden/kvd'];
   static override args = {
-    folder: Args.string({ description: 'folder with a model, adapter/ and reference.safetensors', required: true }),
+    folder: Args.string({
+      description: 'folder with a model, adapter/ and reference.safetensors',
+      required: true,
+    }),
   };
 
   async run(): Promise<unknown> {

@@ -92,9 +92,7 @@ export function makeDocument(shape: DocumentShape, split: Split, random: Random)
     sentence: shape.bare
       ? `${name} ${value}.`
       : fill(statements[random.int(shape.statementForms)]!, name, attribute, value),
-    question: shape.bare
-      ? `${name}?`
-      : fill(questions[random.int(shape.questionForms)]!, name, attribute),
+    question: shape.bare ? `${name}?` : fill(questions[random.int(shape.questionForms)]!, name, attribute),
   }));
   const extra = Array.from({ length: between(shape.fillers, random) }, () => random.pick(fillers));
   return {

@@ -43,7 +43,10 @@ export const nano = defineDataset({
           id: `nano-${split}-${index}-${i}`,
           question: fact.question,
           answers: [fact.value],
-          tags: [fact.sharedBy > 1 ? 'shared-attribute' : 'unique-attribute', fact.value.includes(' ') ? 'two-word' : 'one-word'],
+          tags: [
+            fact.sharedBy > 1 ? 'shared-attribute' : 'unique-attribute',
+            fact.value.includes(' ') ? 'two-word' : 'one-word',
+          ],
         })),
       };
     },

@@ -6,7 +6,9 @@ export interface EntityKind {
   /** Two-word names: one word of each list. */
   first: readonly string[];
   second: readonly string[];
-  attributes: Readonly<Record<string, readonly [readonly string[]] | readonly [readonly string[], readonly string[]]>>;
+  attributes: Readonly<
+    Record<string, readonly [readonly string[]] | readonly [readonly string[], readonly string[]]>
+  >;
 }
 
 const animals = words(`otter heron badger lynx raven gecko ferret tapir bison osprey mole falcon turtle hare

@@ -23,10 +23,16 @@ export const csv: Writer = {
   reference: 'RFC 4180',
   extension: 'csv',
   write: ({ columns, rows }) => {
-    const withErrors = new Set(columns.filter(({ key }) => rows.some((row) => stderr(row[key]) !== '')).map(({ key }) => key));
-    const header = columns.flatMap(({ key, label }) => (withErrors.has(key) ? [label, `${label} (s.e.)`] : [label]));
+    const withErrors = new Set(
+      columns.filter(({ key }) => rows.some((row) => stderr(row[key]) !== '')).map(({ key }) => key),
+    );
+    const header = columns.flatMap(({ key, label }) =>
+      withErrors.has(key) ? [label, `${label} (s.e.)`] : [label],
+    );
     const lines = rows.map((row) =>
-      columns.flatMap(({ key }) => (withErrors.has(key) ? [value(row[key]), stderr(row[key])] : [value(row[key])])),
+      columns.flatMap(({ key }) =>
+        withErrors.has(key) ? [value(row[key]), stderr(row[key])] : [value(row[key])],
+      ),
     );
     return `${[header.map(field), ...lines].map((line) => line.join(',')).join('\n')}\n`;
   },

@@ -3,7 +3,9 @@ import { cellText } from '../table.js';
 import type { Writer } from './writer.js';
 
 function escape(text: string): string {
-  return text.replace(/[\\|`*_<>[\]&]/g, (mark) => (mark === '<' ? '&lt;' : mark === '>' ? '&gt;' : mark === '&' ? '&amp;' : `\\${mark}`));
+  return text.replace(/[\\|`*_<>[\]&]/g, (mark) =>
+    mark === '<' ? '&lt;' : mark === '>' ? '&gt;' : mark === '&' ? '&amp;' : `\\${mark}`,
+  );
 }
 
 export const markdown: Writer = {

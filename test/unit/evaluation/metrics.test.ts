@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { containsAnswer, exactMatch, f1, normalizeAnswer } from '../../../src/evaluation/metrics/squad.js';
-import { bootstrapStandardError, mcnemar, pairedBootstrap, standardErrorOfMean, standardErrorOfProportion } from '../../../src/evaluation/statistics.js';
+import {
+  bootstrapStandardError,
+  mcnemar,
+  pairedBootstrap,
+  standardErrorOfMean,
+  standardErrorOfProportion,
+} from '../../../src/evaluation/statistics.js';
 import { golden } from '../../helpers/golden.js';
 
 interface Row {
@@ -14,7 +20,10 @@ interface Row {
 }
 
 describe('marks against the official SQuAD script', () => {
-  const rows = readFileSync(golden('squad.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Row);
+  const rows = readFileSync(golden('squad.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Row);
   it.each(rows)('$prediction', (row) => {
     expect(normalizeAnswer(row.prediction)).toBe(row.prediction_normalized);
     expect(exactMatch(row.prediction, row.golds)).toBe(row.exact_match ? 1 : 0);
@@ -39,7 +48,11 @@ describe('statistics', () => {
     expect(bootstrapStandardError(values)).toBeCloseTo(standardErrorOfProportion(0.25, 400), 2);
   });
   it('the paired bootstrap finds a difference, and finds none where there is none', () => {
-    expect(pairedBootstrap(Array.from({ length: 100 }, (_, i) => (i % 3 === 0 ? 0 : 1))).p).toBeLessThan(0.01);
-    expect(pairedBootstrap(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 1 : -1))).p).toBeGreaterThan(0.5);
+    expect(pairedBootstrap(Array.from({ length: 100 }, (_, i) => (i % 3 === 0 ? 0 : 1))).p).toBeLessThan(
+      0.01,
+    );
+    expect(pairedBootstrap(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 1 : -1))).p).toBeGreaterThan(
+      0.5,
+    );
   });
 });

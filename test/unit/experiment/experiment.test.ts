@@ -70,7 +70,10 @@ describe('experiment files', () => {
     expect(problemsOf(file('s.yaml', 'a: [1\n'))).toMatch(/s\.yaml:\d+:\d+/);
     expect(problemsOf(file('d.yaml', 'name: a\nname: b\n'))).toMatch(/d\.yaml:2:1.*unique/);
     expect(problemsOf(file('l.yaml', '- 1\n'))).toContain('map');
-    const bomb = ['a: &a [1,2,3,4,5,6,7,8,9,0]', ...'bcdefgh'.split('').map((c, i) => `${c}: &${c} [${Array(10).fill(`*${'abcdefgh'[i]}`).join()}]`)];
+    const bomb = [
+      'a: &a [1,2,3,4,5,6,7,8,9,0]',
+      ...'bcdefgh'.split('').map((c, i) => `${c}: &${c} [${Array(10).fill(`*${'abcdefgh'[i]}`).join()}]`),
+    ];
     expect(problemsOf(file('bomb.yaml', `${bomb.join('\n')}\n`))).toMatch(/alias/i);
     expect(problemsOf(join(folder, 'none.yaml'))).toContain('no such file');
   });
@@ -83,14 +86,21 @@ describe('experiment files', () => {
   it('take overrides, and name them where they are wrong', () => {
     const path = file('o.yaml', minimal);
     const [loaded] = loadExperiments(path, ['seed=7', 'method.eta=2', 'evaluation.retention=[0.5, 0.1]']);
-    expect(loaded!.experiment).toMatchObject({ seed: 7, method: { eta: 2 }, evaluation: { retention: [0.5, 0.1] } });
-    expect(problemsOf(path, ['evaluation.limt=3'])).toContain('--set evaluation.limt: unknown key "limt"; did you mean "limit"?');
+    expect(loaded!.experiment).toMatchObject({
+      seed: 7,
+      method: { eta: 2 },
+      evaluation: { retention: [0.5, 0.1] },
+    });
+    expect(problemsOf(path, ['evaluation.limt=3'])).toContain(
+      '--set evaluation.limt: unknown key "limt"; did you mean "limit"?',
+    );
     expect(problemsOf(path, ['nonsense'])).toContain('no override');
     expect(problemsOf(path, ['__proto__.x=1'])).toContain('no key path');
   });
 
   it('multiply sweeps, values under _ moving together; hashes do not depend on order', () => {
-    const sweep = 'sweep:\n  seed: [1, 2, 3]\n  _:\n    - { model.name_or_path: a, method.eta: 1 }\n    - { model.name_or_path: b, method.eta: 2 }\n';
+    const sweep =
+      'sweep:\n  seed: [1, 2, 3]\n  _:\n    - { model.name_or_path: a, method.eta: 1 }\n    - { model.name_or_path: b, method.eta: 2 }\n';
     const all = loadExperiments(file('sw.yaml', minimal + sweep));
     expect(all.length).toBe(6);
     expect(new Set(all.map(({ hash }) => hash)).size).toBe(6);
@@ -102,7 +112,13 @@ describe('experiment files', () => {
   it('train the same adapter whatever the name, the output folder or the evaluation', () => {
     const training = 'training: { max_steps: 5 }\n';
     const [a] = loadExperiments(file('t1.yaml', minimal + training));
-    const [b] = loadExperiments(file('t2.yaml', minimal.replace('name: x', 'name: y').replace('0.25', '0.1') + training.replace('5', '5, output_dir: z')));
+    const [b] = loadExperiments(
+      file(
+        't2.yaml',
+        minimal.replace('name: x', 'name: y').replace('0.25', '0.1') +
+          training.replace('5', '5, output_dir: z'),
+      ),
+    );
     const [c] = loadExperiments(file('t3.yaml', minimal + training.replace('5', '6')));
     expect(trainingHash(a!.experiment)).toBe(trainingHash(b!.experiment));
     expect(trainingHash(a!.experiment)).not.toBe(trainingHash(c!.experiment));
@@ -112,7 +128,8 @@ describe('experiment files', () => {
     const random = new Random('yaml');
     for (let i = 0; i < 1000; i++) {
       const letters = [...exampleExperiment.replace(/^\s*#.*$/gm, '')];
-      for (let n = 0; n < 4; n++) letters[random.int(letters.length)] = random.pick([...'{}[]:,&*!|>\'"%@`#-\t\n0a']);
+      for (let n = 0; n < 4; n++)
+        letters[random.int(letters.length)] = random.pick([...'{}[]:,&*!|>\'"%@`#-\t\n0a']);
       try {
         loadExperiments(file('fuzz.yaml', letters.join('')));
       } catch (error) {
@@ -138,7 +155,8 @@ describe('what kvd init and config-schema give', () => {
   });
   it('the schema knows every section', () => {
     const text = JSON.stringify(configSchema());
-    for (const key of ['kl_forward_weight', 'lora_r', 'compression_factor', 'curriculum', 'sweep']) expect(text).toContain(key);
+    for (const key of ['kl_forward_weight', 'lora_r', 'compression_factor', 'curriculum', 'sweep'])
+      expect(text).toContain(key);
   });
 });
 
@@ -152,13 +170,18 @@ describe('budgets', () => {
   });
   it('keep at least one row and at most all', () => {
     fc.assert(
-      fc.property(fc.double({ min: 1e-6, max: 1, noNaN: true }), fc.integer({ min: 1, max: 100_000 }), (retention, length) => {
-        const kept = keptTokens({ kind: 'ratio', retention }, length);
-        expect(kept).toBeGreaterThanOrEqual(1);
-        expect(kept).toBeLessThanOrEqual(length);
-        expect(Math.abs(kept - retention * length)).toBeLessThanOrEqual(Math.max(0.5, 1 - retention * length) + 1e-9);
-      }),
+      fc.property(
+        fc.double({ min: 1e-6, max: 1, noNaN: true }),
+        fc.integer({ min: 1, max: 100_000 }),
+        (retention, length) => {
+          const kept = keptTokens({ kind: 'ratio', retention }, length);
+          expect(kept).toBeGreaterThanOrEqual(1);
+          expect(kept).toBeLessThanOrEqual(length);
+          expect(Math.abs(kept - retention * length)).toBeLessThanOrEqual(
+            Math.max(0.5, 1 - retention * length) + 1e-9,
+          );
+        },
+      ),
     );
   });
 });
-

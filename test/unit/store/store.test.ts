@@ -11,11 +11,43 @@ const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
 let count = 0;
 const fresh = (): string => join(folder, `${count++}.sqlite`);
 
-const run = { kind: 'eval', name: 'r', config: { a: 1 }, configHash: 'h', seed: 1, engine: {}, machine: {}, codeVersion: '0', gitCommit: null };
-const cell: CellSpec = { model: 'm', method: 'kvd', methodOptions: '{}', adapterHash: null, budget: '{}', budgetLabel: '25 %', retention: 0.25, task: 't', taskVersion: 1, split: 'test', seed: 1, eviction: 'real' };
+const run = {
+  kind: 'eval',
+  name: 'r',
+  config: { a: 1 },
+  configHash: 'h',
+  seed: 1,
+  engine: {},
+  machine: {},
+  codeVersion: '0',
+  gitCommit: null,
+};
+const cell: CellSpec = {
+  model: 'm',
+  method: 'kvd',
+  methodOptions: '{}',
+  adapterHash: null,
+  budget: '{}',
+  budgetLabel: '25 %',
+  retention: 0.25,
+  task: 't',
+  taskVersion: 1,
+  split: 'test',
+  seed: 1,
+  eviction: 'real',
+};
 const sample = (id: string, accuracy: number): SampleRow => ({
-  sampleId: id, prompt: 'p', output: 'o', references: ['o'], tags: [], metrics: { accuracy }, contextTokens: 100, keptTokens: 25,
-  bytesBefore: 400, bytesAfter: 100, seconds: { compress: 0.1, generate: 0.2 },
+  sampleId: id,
+  prompt: 'p',
+  output: 'o',
+  references: ['o'],
+  tags: [],
+  metrics: { accuracy },
+  contextTokens: 100,
+  keptTokens: 25,
+  bytesBefore: 400,
+  bytesAfter: 100,
+  seconds: { compress: 0.1, generate: 0.2 },
 });
 
 function codeOf(work: () => unknown): string {
@@ -32,7 +64,11 @@ describe('the store', () => {
   it('keeps runs, finds them by configuration, and deletes them with all that hangs on them', () => {
     const store = Store.open(fresh());
     const id = store.createRun(run);
-    expect(store.findRun({ kind: 'eval', configHash: 'h' })).toMatchObject({ id, status: 'running', config: { a: 1 } });
+    expect(store.findRun({ kind: 'eval', configHash: 'h' })).toMatchObject({
+      id,
+      status: 'running',
+      config: { a: 1 },
+    });
     store.setStatus(id, 'finished');
     expect(store.run(id.slice(0, 10)).status).toBe('finished');
     const cellId = store.openCell(id, cell);
@@ -62,7 +98,8 @@ describe('the store', () => {
     const path = fresh();
     const stores = Array.from({ length: 4 }, () => Store.open(path));
     const ids = stores.map((store) => store.createRun(run));
-    for (let step = 0; step < 50; step++) stores.forEach((store, i) => store.addMetrics(ids[i]!, step, { loss: step }));
+    for (let step = 0; step < 50; step++)
+      stores.forEach((store, i) => store.addMetrics(ids[i]!, step, { loss: step }));
     for (const id of ids) expect(stores[0]!.metrics(id).length).toBe(50);
   });
 

@@ -33,7 +33,10 @@ describe('KL divergences against PyTorch', () => {
     const q = tf.variable(logits('logits_adapter'));
     const rows = p.shape[0] / 2;
     const mask = Array.from({ length: p.shape[0] }, (_, i) => (i % rows >= rows - 20 ? 1 : 0));
-    const { value, grads } = tf.variableGrads(() => mixedKl(p, q as unknown as tf.Tensor2D, tf.tensor1d(mask), weight), [q]);
+    const { value, grads } = tf.variableGrads(
+      () => mixedKl(p, q as unknown as tf.Tensor2D, tf.tensor1d(mask), weight),
+      [q],
+    );
     expectClose(value.dataSync(), reference.readFloat(`loss_${name}`).data, 1e-5);
     const gradient = tf.reshape(grads[q.name]!, [2, rows, -1]);
     const last = tf.slice(gradient, [0, rows - 20, 0], [-1, 20, -1]);
@@ -54,7 +57,12 @@ describe('AdamW against torch.optim.AdamW', () => {
     [1e-2, 'lr1e-2.'],
   ])('five steps at learning rate %s agree', (rate, prefix) => {
     const parameters = { w: tf.variable(read('w.0')), b: tf.variable(read('b.0')) };
-    const optimiser = new AdamW(parameters, { adam_beta1: 0.9, adam_beta2: 0.999, adam_epsilon: 1e-8, weight_decay: 0.01 });
+    const optimiser = new AdamW(parameters, {
+      adam_beta1: 0.9,
+      adam_beta2: 0.999,
+      adam_epsilon: 1e-8,
+      weight_decay: 0.01,
+    });
     for (let step = 1; step <= 5; step++) {
       optimiser.update({ w: read(`w_grad.${step}`), b: read(`b_grad.${step}`) }, rate);
       expectClose(parameters.w.dataSync(), reference.readFloat(`${prefix}w.${step}`).data, 1e-6);
@@ -73,7 +81,13 @@ describe('AdamW against torch.optim.AdamW', () => {
 });
 
 describe('learning rate', () => {
-  const options = { learning_rate: 1, lr_scheduler: 'linear' as const, warmup_steps: 10, min_lr_ratio: 0.05, max_steps: 100 };
+  const options = {
+    learning_rate: 1,
+    lr_scheduler: 'linear' as const,
+    warmup_steps: 10,
+    min_lr_ratio: 0.05,
+    max_steps: 100,
+  };
   it('warms up, decays and stays above its floor', () => {
     expect(learningRateAt(5, options)).toBeCloseTo(0.5 * 0.95);
     expect(learningRateAt(50, options)).toBeCloseTo(0.5);

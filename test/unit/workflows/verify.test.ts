@@ -13,12 +13,15 @@ describe('models against Transformers 5.23 (float32, 1e-4)', () => {
     expect(checks.filter((check) => !check.passed)).toEqual([]);
   });
 
-  it.each(['llama8', 'gemma2'])('%s: the transformers-4 spelling of config.json gives the same', async (name) => {
-    const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
-    cpSync(golden(name), folder, { recursive: true });
-    cpSync(join(folder, 'config.v4.json'), join(folder, 'config.json'));
-    expect((await verifyModel(folder)).every((check) => check.passed)).toBe(true);
-  });
+  it.each(['llama8', 'gemma2'])(
+    '%s: the transformers-4 spelling of config.json gives the same',
+    async (name) => {
+      const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
+      cpSync(golden(name), folder, { recursive: true });
+      cpSync(join(folder, 'config.v4.json'), join(folder, 'config.json'));
+      expect((await verifyModel(folder)).every((check) => check.passed)).toBe(true);
+    },
+  );
 
   it('notices weights that differ', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
