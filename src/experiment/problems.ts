@@ -46,7 +46,7 @@ function unwrap(schema: unknown, value: unknown): unknown {
   if (schema instanceof z.ZodDiscriminatedUnion) {
     const name = typeof value === 'string' ? value : (value as { name?: unknown } | undefined)?.name;
     return schema.options.find((option) => {
-      const literal = (option as z.ZodObject).shape?.name;
+      const literal: unknown = (option as z.ZodObject).shape.name;
       return literal instanceof z.ZodLiteral && literal.value === name;
     });
   }
