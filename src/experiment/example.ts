@@ -19,10 +19,11 @@ training:
   kl_forward_weight: 0.6      # λ: KL(teacher‖student) against KL(student‖teacher)
   learning_rate: 2.0e-3
   adam_beta2: 0.98
-  max_steps: 300
+  max_steps: 400
   micro_batch_size: 24
-  retention_min: 0.03         # one adapter serves all ratios: each example draws one
+  retention_min: 0.001        # one adapter serves all ratios: each example draws one
   retention_max: 0.8
+  retention_distribution: uniform
   max_context_tokens: 160
   max_continuation_tokens: 64
   eval_steps: 100

@@ -57,7 +57,7 @@ const training = z.strictObject({
   retention_max: share.default(0.8).describe('largest retention ratio drawn'),
   retention_distribution: z
     .enum(['uniform', 'log_uniform'])
-    .default('log_uniform')
+    .default('uniform')
     .describe('how ratios are drawn'),
   max_context_tokens: steps.default(1536).describe('longer contexts are left out'),
   max_continuation_tokens: steps.default(128).describe('questions and answers of one example at most'),
