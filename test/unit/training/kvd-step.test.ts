@@ -60,7 +60,7 @@ describe('a KV-Distill cache against a second implementation', () => {
     });
   });
 
-  it.each([50, 25, 10])('answers with the same logits once the rest is evicted (%i %%)', (percent) => {
+  it.each([50, 25, 10])('answers with the same logits once the rest is evicted at %i percent', (percent) => {
     tf.tidy(() => {
       const kept = lengths.map((length) => keptRows(percent / 100, length));
       const { cache, eviction } = kvd.compress({ model, contexts, kept, adapter }, {});
