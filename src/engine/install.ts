@@ -74,7 +74,10 @@ function findNodeGyp(): string {
 
 async function download(python: string, flavour: Flavour, wheels: string): Promise<void> {
   const requirements = join(packageRoot, 'engine', `requirements-${flavour}.txt`);
-  const target = ['--only-binary=:all:', '--python-version', '3.11', '--platform', 'manylinux_2_27_x86_64'];
+  const platforms = ['2_27', '2_17', '2014', '2_12', '2010'].map(
+    (version) => `--platform=manylinux${version.includes('_') ? '_' : ''}${version}_x86_64`,
+  );
+  const target = ['--only-binary=:all:', '--python-version=3.11', ...platforms];
   const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
   try {
     const pip = ['-m', 'pip', 'download', '--no-deps', '--require-hashes', '-r', requirements, '-d', wheels];
@@ -110,24 +113,21 @@ for wheel in glob.glob(sys.argv[1] + '/*.whl'):
   }
 }
 
-function link(target: string, path: string): void {
-  symlinkSync(target, path);
-}
-
-/** Lays out the folder as the addon's binding.gyp expects it. */
+/**
+ * Lays out the folder as the addon's binding.gyp expects it. `deps/lib` is the wheel's own folder, so that the
+ * library finds NVIDIA's beside it by its run path.
+ */
 function arrange(folder: string, addon: string): void {
   for (const part of ['binding', 'binding.gyp', 'package.json']) {
     cpSync(join(addon, part), join(folder, part), { recursive: true });
   }
-  const lib = join(folder, 'deps', 'lib');
-  mkdirSync(lib, { recursive: true });
-  const site = '../../site/tensorflow';
-  link(`${site}/libtensorflow_cc.so.2`, join(lib, 'libtensorflow_cc.so.2'));
-  link(`${site}/libtensorflow_cc.so.2`, join(lib, 'libtensorflow.so.2'));
-  link(`${site}/libtensorflow_cc.so.2`, join(lib, 'libtensorflow.so'));
-  link(`${site}/libtensorflow_framework.so.2`, join(lib, 'libtensorflow_framework.so.2'));
-  link(`${site}/libtensorflow_framework.so.2`, join(lib, 'libtensorflow_framework.so'));
-  link('../site/tensorflow/include', join(folder, 'deps', 'include'));
+  const wheel = join(folder, 'site', 'tensorflow');
+  symlinkSync('libtensorflow_cc.so.2', join(wheel, 'libtensorflow.so.2'));
+  symlinkSync('libtensorflow_cc.so.2', join(wheel, 'libtensorflow.so'));
+  symlinkSync('libtensorflow_framework.so.2', join(wheel, 'libtensorflow_framework.so'));
+  mkdirSync(join(folder, 'deps'));
+  symlinkSync('../site/tensorflow', join(folder, 'deps', 'lib'));
+  symlinkSync('../site/tensorflow/include', join(folder, 'deps', 'include'));
 }
 
 async function compile(folder: string): Promise<void> {

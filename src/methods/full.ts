@@ -8,11 +8,12 @@ export const full = defineMethod({
   name: 'full',
   summary: 'No compression: the uncompressed cache',
   reference: 'KV-Distill, "base" in Table 2',
+  eviction: 'real',
   needs: { training: false, question: false, attention: false },
   options: z.strictObject({}),
   compress: ({ model, contexts }) => {
     const batch = makeBatch(contexts);
     const cache = tf.tidy(() => model.forward(batch, { cacheOnly: true }).cache);
-    return { cache, kept: batch.lengths, eviction: 'real' };
+    return { cache, kept: batch.lengths };
   },
 });

@@ -8,6 +8,7 @@ export const h2a = defineMethod({
   name: 'h2a',
   summary: 'Heavy hitters by attention of context and question (question-aware)',
   reference: 'KV-Distill section 4 (H2A); after H2O, arXiv 2306.14048',
+  eviction: 'real',
   needs: { training: false, question: true, attention: true },
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => {
@@ -15,7 +16,6 @@ export const h2a = defineMethod({
     return {
       cache: compressByAccumulatedAttention(request, whole, n_sink),
       kept: [...request.kept],
-      eviction: 'real',
     };
   },
 });

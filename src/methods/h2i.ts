@@ -8,11 +8,11 @@ export const h2i = defineMethod({
   name: 'h2i',
   summary: 'Heavy hitters by attention within the context (question-independent)',
   reference: 'KV-Distill section 4 (H2I); after H2O, arXiv 2306.14048',
+  eviction: 'real',
   needs: { training: false, question: false, attention: true },
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => ({
     cache: compressByAccumulatedAttention(request, request.contexts as number[][], n_sink),
     kept: [...request.kept],
-    eviction: 'real',
   }),
 });

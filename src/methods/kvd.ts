@@ -63,6 +63,7 @@ export const kvd = defineMethod({
   name: 'kvd',
   summary: 'KV-Distill: learned selection, routed rsLoRA encoder, distilled by KL (question-independent)',
   reference: 'arXiv 2503.10337, sections 3.1-3.3',
+  eviction: 'real',
   needs: { training: true, question: false, attention: false },
   options: z.strictObject({
     eta: z.int().min(1).default(6).describe('layers of the frozen model below the scorer'),
@@ -96,6 +97,6 @@ export const kvd = defineMethod({
         kept,
       );
     });
-    return { cache, kept: [...kept], eviction: 'real' };
+    return { cache, kept: [...kept] };
   },
 });

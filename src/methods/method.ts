@@ -33,11 +33,11 @@ export interface Compression {
   cache: KvCache;
   /** Rows that each context really keeps, per layer and KV head. */
   kept: number[];
-  /** `real`: evicted rows are gone from the tensors; `masked`: they are only hidden. */
-  eviction: 'real' | 'masked';
 }
 
 export interface Method<Options = unknown> extends Entry {
+  /** `real`: evicted rows are gone from the tensors; `masked`: they are only hidden. */
+  readonly eviction: 'real' | 'masked';
   readonly needs: MethodNeeds;
   readonly options: z.ZodObject;
   compress(request: CompressionRequest, options: Options): Compression;

@@ -8,6 +8,7 @@ export const random = defineMethod({
   name: 'random',
   summary: 'Random rows and the sinks: a floor',
   reference: 'kvpress RandomPress (one draw for all layers and heads, by context and seed)',
+  eviction: 'real',
   needs: { training: false, question: false, attention: false },
   options: z.strictObject({
     n_sink: sinkOption,
@@ -19,6 +20,5 @@ export const random = defineMethod({
       return ids.map(() => generator.uniform());
     }),
     kept: [...request.kept],
-    eviction: 'real',
   }),
 });

@@ -7,11 +7,11 @@ export const streaming = defineMethod({
   name: 'streaming',
   summary: 'The sinks and the most recent rows: a floor',
   reference: 'StreamingLLM, arXiv 2309.17453; kvpress StreamingLLMPress (original positions)',
+  eviction: 'real',
   needs: { training: false, question: false, attention: false },
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => ({
     cache: compressByContextScores(request, n_sink, (ids) => ids.map((_, position) => position)),
     kept: [...request.kept],
-    eviction: 'real',
   }),
 });

@@ -142,7 +142,7 @@ export async function evaluateExperiment(
             taskVersion: task.version,
             split: evaluation.split,
             seed: experiment.seed,
-            eviction: 'real',
+            eviction: method.eviction,
           });
           const stored = store.doneSamples(cellId);
           const left = samples.filter((sample) => !stored.has(sample.id));
