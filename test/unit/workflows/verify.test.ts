@@ -38,6 +38,9 @@ describe('one KV-Distill step against a second implementation', () => {
   it('scores, selection, logits, divergences, loss and every gradient agree', async () => {
     const checks = await verifyKvd(golden('kvd'));
     expect(checks.filter((check) => !check.passed)).toEqual([]);
-    expect(checks.filter((check) => check.name.includes('.grad.')).length).toBe(34);
+    // The smallest of these gradients peak at 8e-4: the general tolerance would say little.
+    const gradients = checks.filter((check) => check.name.includes('.grad.'));
+    expect(gradients.length).toBe(34);
+    expect(Math.max(...gradients.map((check) => check.difference))).toBeLessThan(5e-6);
   });
 });
