@@ -8,6 +8,9 @@ import { migrations } from './schema.js';
 
 export type Connection = Database.Database;
 
+/** How long one process waits for another's write. */
+const BUSY_TIMEOUT_MS = 10_000;
+
 const PROBLEMS: [RegExp, code: string, text: string, hint: string][] = [
   [
     /^SQLITE_NOTADB|^SQLITE_CORRUPT/,
@@ -39,6 +42,12 @@ const PROBLEMS: [RegExp, code: string, text: string, hint: string][] = [
     'cannot be read or written',
     'Check the disk, or name another file with --db.',
   ],
+  [
+    /^SQLITE_CONSTRAINT_FOREIGNKEY/,
+    'run-deleted',
+    'the run was deleted while it was being written',
+    'Start it again.',
+  ],
 ];
 
 /** A SQLite or system error about the database at `path` as a UserError; anything else unchanged. */
@@ -49,43 +58,99 @@ export function databaseError(error: unknown, path: string): unknown {
   return new UserError(problem[1], problem[2], { where: path, hint: problem[3], exitCode: 1, cause: error });
 }
 
-function migrate(connection: Connection, path: string): void {
-  const version = (): number => connection.pragma('user_version', { simple: true }) as number;
-  if (version() < migrations.length) {
-    connection
-      .transaction(() => {
-        for (let next = version(); next < migrations.length; next++) {
-          connection.exec(migrations[next]!);
-          connection.pragma(`user_version = ${next + 1}`);
-        }
-      })
-      .immediate();
-  }
-  if (version() > migrations.length) {
+function versionOf(connection: Connection): number {
+  return connection.pragma('user_version', { simple: true }) as number;
+}
+
+/** Refuses, before anything is changed, what another program or a newer kvd has written. */
+function assertOurs(connection: Connection, path: string): void {
+  const version = versionOf(connection);
+  if (version > migrations.length) {
     throw new UserError(
       'newer-database',
-      `was written by a newer kvd (schema ${version()}, this one knows ${migrations.length})`,
-      {
-        where: path,
-        hint: 'Update kvd, or name another file with --db.',
-      },
+      `was written by a newer kvd (schema ${version}, this one knows ${migrations.length})`,
+      { where: path, hint: 'Update kvd, or name another file with --db.' },
     );
+  }
+  const names = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all();
+  if (version === 0 ? names.length > 0 : !names.includes('runs')) {
+    throw new UserError('foreign-database', 'is a database of another program', {
+      where: path,
+      hint: 'Name another file with --db.',
+    });
   }
 }
 
-/** Opens (and where needed makes or migrates) the database. */
-export function connect(path: string): Connection {
-  let connection: Connection | undefined;
+/** Brings the schema up to date; of several processes at once, one does it and the others wait. */
+function migrate(connection: Connection, path: string): void {
+  if (versionOf(connection) === migrations.length) return;
+  connection
+    .transaction(() => {
+      assertOurs(connection, path);
+      for (let next = versionOf(connection); next < migrations.length; next++) {
+        connection.exec(migrations[next]!);
+        connection.pragma(`user_version = ${next + 1}`);
+      }
+    })
+    .immediate();
+}
+
+function tune(connection: Connection): void {
+  connection.pragma('synchronous = NORMAL');
+  connection.pragma('foreign_keys = ON');
+}
+
+function open(path: string): Connection {
+  if (!existsSync(path)) mkdirSync(dirname(path), { recursive: true });
+  const connection = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    if (!existsSync(path)) mkdirSync(dirname(path), { recursive: true });
-    connection = new Database(path, { timeout: 10_000 });
+    connection.transaction(() => assertOurs(connection, path))();
     connection.pragma('journal_mode = WAL');
-    connection.pragma('synchronous = NORMAL');
-    connection.pragma('foreign_keys = ON');
+    tune(connection);
     migrate(connection, path);
     return connection;
   } catch (error) {
-    connection?.close();
+    connection.close();
+    throw error;
+  }
+}
+
+/** Opens a database that is there for reading only; only one of an older schema is written to, to update it. */
+function openReadonly(path: string): Connection {
+  if (!existsSync(path)) {
+    throw new UserError('no-database', 'no results are stored there yet', {
+      where: path,
+      hint: 'Run `kvd eval` or `kvd reproduce` first, or name another file with --db.',
+    });
+  }
+  const connection = new Database(path, { timeout: BUSY_TIMEOUT_MS, readonly: true });
+  try {
+    connection.transaction(() => assertOurs(connection, path))();
+    if (versionOf(connection) === migrations.length) {
+      tune(connection);
+      return connection;
+    }
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  connection.close();
+  return open(path);
+}
+
+/**
+ * Opens the database, making or updating it where needed.
+ * @param options.readonly the file must be there, and is not written to
+ */
+export function connect(path: string, options: { readonly?: boolean } = {}): Connection {
+  if (path === '') {
+    throw new UserError('no-database', 'the name of the database is empty', {
+      hint: 'Name a file with --db.',
+    });
+  }
+  try {
+    return options.readonly === true ? openReadonly(path) : open(path);
+  } catch (error) {
     if (error instanceof TypeError) {
       throw new UserError('database-unwritable', error.message, { where: path, exitCode: 1 });
     }

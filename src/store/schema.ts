@@ -72,4 +72,36 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (run_id, kind, path)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Sums over each cell's samples, kept up by a trigger, so that a report does not read every sample.
+  -- Samples are only ever added, or deleted with their cell. A name that begins with a dot is a column of samples.
+  CREATE TABLE totals (
+    cell_id INTEGER NOT NULL REFERENCES cells (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    total REAL NOT NULL,
+    squares REAL NOT NULL,
+    PRIMARY KEY (cell_id, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE VIEW sample_values (cell_id, sample_id, name, value) AS
+    SELECT cell_id, sample_id, key, value FROM samples, json_each(samples.metrics)
+      WHERE json_each.type IN ('integer', 'real')
+    UNION ALL SELECT cell_id, sample_id, '.context_tokens', context_tokens FROM samples
+    UNION ALL SELECT cell_id, sample_id, '.kept_tokens', kept_tokens FROM samples
+    UNION ALL SELECT cell_id, sample_id, '.bytes_before', bytes_before FROM samples
+    UNION ALL SELECT cell_id, sample_id, '.bytes_after', bytes_after FROM samples
+    UNION ALL SELECT cell_id, sample_id, '.compress_seconds', compress_seconds FROM samples
+    UNION ALL SELECT cell_id, sample_id, '.generate_seconds', generate_seconds FROM samples;
+
+  INSERT INTO totals SELECT cell_id, name, count(*), sum(value), sum(value * value)
+    FROM sample_values GROUP BY cell_id, name;
+
+  CREATE TRIGGER samples_add_up AFTER INSERT ON samples BEGIN
+    INSERT INTO totals SELECT cell_id, name, 1, value, value * value
+      FROM sample_values WHERE cell_id = NEW.cell_id AND sample_id = NEW.sample_id
+      ON CONFLICT (cell_id, name) DO UPDATE
+        SET n = n + 1, total = total + excluded.total, squares = squares + excluded.squares;
+  END;
+  `,
 ];

@@ -1,7 +1,11 @@
 /** Runs, their metrics, and every evaluated sample: all SQL lives in this room. */
+import type { Statement } from 'better-sqlite3';
 import { UserError } from '../base/errors.js';
 import { suggestion } from '../base/suggest.js';
 import { connect, databaseError, type Connection } from './connection.js';
+import { summarise, type CellSummary } from './summaries.js';
+
+export type { CellSummary } from './summaries.js';
 
 export type RunStatus = 'running' | 'finished' | 'failed' | 'interrupted';
 
@@ -66,28 +70,15 @@ export interface SampleRow {
   seconds: { compress: number; generate: number };
 }
 
-/** Means over a cell's samples. */
-export interface CellSummary extends CellRow {
-  n: number;
-  metrics: Record<string, number>;
-  /** Standard error of each mean over the samples, √((E[x²] − E[x]²) / n): binomial for marks of 0 and 1. */
-  stderrs: Record<string, number>;
-  contextTokens: number;
-  keptTokens: number;
-  bytesBefore: number;
-  bytesAfter: number;
-  compressSeconds: number;
-  generateSeconds: number;
-}
-
-const CELL_COLUMNS = `cells.id AS id, run_id AS runId, model, method, method_options AS methodOptions,
-  adapter_hash AS adapterHash, budget, budget_label AS budgetLabel, retention, task,
-  task_version AS taskVersion, split, seed, eviction`;
-
 const RUN_COLUMNS = `id, kind, name, config, config_hash AS configHash, status, seed, code_version AS codeVersion,
   git_commit AS gitCommit, engine, machine, started_at AS startedAt, ended_at AS endedAt, error`;
 
 type Raw = Record<string, unknown>;
+
+/** JSON has no NaN: what was not finite is stored as null, and is not there when read again. */
+function dropNull(_key: string, value: unknown): unknown {
+  return value ?? undefined;
+}
 
 function parseRun(raw: Raw): RunRow {
   const parsed = { ...raw };
@@ -95,10 +86,10 @@ function parseRun(raw: Raw): RunRow {
   return parsed as unknown as RunRow;
 }
 
-/** `WHERE run_id IN (…)`, or nothing where all runs are meant. */
-function inRuns(runIds: readonly string[] | undefined): { clause: string; values: readonly string[] } {
-  if (runIds === undefined) return { clause: '', values: [] };
-  return { clause: `WHERE run_id IN (${runIds.map(() => '?').join(',')})`, values: runIds };
+/** Milliseconds since 1970 and four random digits, base 36; two processes may still draw the same one. */
+function newId(): string {
+  const random = Math.floor(Math.random() * 36 ** 4);
+  return Date.now().toString(36) + random.toString(36).padStart(4, '0');
 }
 
 export class Store {
@@ -107,9 +98,12 @@ export class Store {
     readonly path: string,
   ) {}
 
-  /** Opens the database at `path`, making it where it is not there; every problem is a UserError. */
-  static open(path: string): Store {
-    return new Store(connect(path), path);
+  /**
+   * Opens the database at `path`, making it where it is not there; every problem is a UserError.
+   * @param options.readonly for those who only look: a missing file is an error and nothing is written
+   */
+  static open(path: string, options: { readonly?: boolean } = {}): Store {
+    return new Store(connect(path, options), path);
   }
 
   private guard<T>(work: () => T): T {
@@ -120,37 +114,48 @@ export class Store {
     }
   }
 
+  private readonly statements = new Map<string, Statement>();
+
+  /** Prepared once a connection. */
+  private prepare(sql: string): Statement {
+    const statement = this.statements.get(sql) ?? this.connection.prepare(sql);
+    this.statements.set(sql, statement);
+    return statement;
+  }
+
   private all(sql: string, ...values: unknown[]): Raw[] {
-    return this.guard(() => this.connection.prepare(sql).all(...values) as Raw[]);
+    return this.guard(() => this.prepare(sql).all(...values) as Raw[]);
   }
 
   private change(sql: string, ...values: unknown[]): void {
-    this.guard(() => this.connection.prepare(sql).run(...values));
+    this.guard(() => this.prepare(sql).run(...values));
   }
 
   /** Stores the configuration before the work begins. @returns the run's id, sortable by time */
   createRun(spec: RunSpec): string {
-    const id =
-      Date.now().toString(36) +
-      Math.floor(Math.random() * 36 ** 4)
-        .toString(36)
-        .padStart(4, '0');
-    this.change(
+    const insert = this.prepare(
       `INSERT INTO runs (id, kind, name, config, config_hash, status, seed, code_version, git_commit, engine, machine, started_at)
-       VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)`,
-      id,
-      spec.kind,
-      spec.name,
-      JSON.stringify(spec.config),
-      spec.configHash,
-      spec.seed,
-      spec.codeVersion,
-      spec.gitCommit,
-      JSON.stringify(spec.engine),
-      JSON.stringify(spec.machine),
-      new Date().toISOString(),
+       VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
     );
-    return id;
+    for (;;) {
+      const id = newId();
+      const { changes } = this.guard(() =>
+        insert.run(
+          id,
+          spec.kind,
+          spec.name,
+          JSON.stringify(spec.config),
+          spec.configHash,
+          spec.seed,
+          spec.codeVersion,
+          spec.gitCommit,
+          JSON.stringify(spec.engine),
+          JSON.stringify(spec.machine),
+          new Date().toISOString(),
+        ),
+      );
+      if (changes === 1) return id;
+    }
   }
 
   setStatus(id: string, status: RunStatus, error: string | null = null): void {
@@ -176,9 +181,7 @@ export class Store {
       id,
     );
     if (found.length === 1) return parseRun(found[0]!);
-    const ids = this.all('SELECT id FROM runs ORDER BY started_at DESC LIMIT 20').map(
-      (raw) => raw.id as string,
-    );
+    const ids = this.all('SELECT id FROM runs ORDER BY id DESC LIMIT 20').map((raw) => raw.id as string);
     throw new UserError(
       'unknown-run',
       found.length === 0 ? `no run "${id}"` : `several runs begin with "${id}"`,
@@ -193,7 +196,7 @@ export class Store {
   listRuns(query: { kind?: string | undefined; limit?: number | undefined } = {}): RunRow[] {
     const where = query.kind === undefined ? '' : 'WHERE kind = ?';
     const values = query.kind === undefined ? [] : [query.kind];
-    const sql = `SELECT ${RUN_COLUMNS} FROM runs ${where} ORDER BY started_at DESC LIMIT ?`;
+    const sql = `SELECT ${RUN_COLUMNS} FROM runs ${where} ORDER BY id DESC LIMIT ?`;
     return this.all(sql, ...values, query.limit ?? -1).map(parseRun);
   }
 
@@ -204,7 +207,7 @@ export class Store {
   /** Training metrics of one step; a step logged again after a resume replaces the old values. */
   addMetrics(runId: string, step: number, values: Record<string, number>): void {
     this.guard(() => {
-      const insert = this.connection.prepare('INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)');
+      const insert = this.prepare('INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)');
       const at = new Date().toISOString();
       this.connection
         .transaction(() => {
@@ -224,8 +227,9 @@ export class Store {
   /** The cell of a run, made where it is not there yet. */
   openCell(runId: string, spec: CellSpec): number {
     this.change(
-      `INSERT OR IGNORE INTO cells (run_id, model, method, method_options, adapter_hash, budget, budget_label, retention,
-         task, task_version, split, seed, eviction) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO cells (run_id, model, method, method_options, adapter_hash, budget, budget_label, retention,
+         task, task_version, split, seed, eviction) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (run_id, model, method, method_options, budget) DO NOTHING`,
       runId,
       spec.model,
       spec.method,
@@ -260,8 +264,9 @@ export class Store {
   /** Stores samples in one transaction; one that is there already is left as it is. */
   addSamples(cellId: number, samples: readonly SampleRow[]): void {
     this.guard(() => {
-      const insert = this.connection.prepare(
-        `INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      const insert = this.prepare(
+        `INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (cell_id, sample_id) DO NOTHING`,
       );
       const at = new Date().toISOString();
       this.connection
@@ -297,7 +302,7 @@ export class Store {
       output: raw.output as string,
       references: JSON.parse(raw.refs as string) as string[],
       tags: JSON.parse(raw.tags as string) as string[],
-      metrics: JSON.parse(raw.metrics as string) as Record<string, number>,
+      metrics: JSON.parse(raw.metrics as string, dropNull) as Record<string, number>,
       contextTokens: raw.context_tokens as number,
       keptTokens: raw.kept_tokens as number,
       bytesBefore: raw.bytes_before as number,
@@ -308,36 +313,7 @@ export class Store {
 
   /** Cells of the given runs (of all where none are given) with the means over their samples. */
   cellSummaries(runIds?: readonly string[]): CellSummary[] {
-    const { clause, values } = inRuns(runIds);
-    const cells = this.all(
-      `SELECT ${CELL_COLUMNS}, count(*) AS n, avg(context_tokens) AS contextTokens, avg(kept_tokens) AS keptTokens,
-         avg(bytes_before) AS bytesBefore, avg(bytes_after) AS bytesAfter,
-         avg(compress_seconds) AS compressSeconds, avg(generate_seconds) AS generateSeconds
-       FROM cells JOIN samples ON samples.cell_id = cells.id ${clause} GROUP BY cells.id ORDER BY cells.id`,
-      ...values,
-    ) as unknown as CellSummary[];
-    const means = new Map<number, Record<string, number>>();
-    const stderrs = new Map<number, Record<string, number>>();
-    const marks = this.all(
-      `SELECT cell_id AS cellId, key, count(*) AS n, avg(value) AS mean, avg(value * value) AS square FROM samples JOIN cells ON cells.id = samples.cell_id,
-         json_each(samples.metrics) ${clause} GROUP BY cell_id, key`,
-      ...values,
-    );
-    for (const { cellId, key, n, mean, square } of marks as {
-      cellId: number;
-      key: string;
-      n: number;
-      mean: number;
-      square: number;
-    }[]) {
-      means.set(cellId, { ...means.get(cellId), [key]: mean });
-      stderrs.set(cellId, { ...stderrs.get(cellId), [key]: Math.sqrt(Math.max(0, square - mean ** 2) / n) });
-    }
-    return cells.map((cell) => ({
-      ...cell,
-      metrics: means.get(cell.id) ?? {},
-      stderrs: stderrs.get(cell.id) ?? {},
-    }));
+    return this.guard(() => summarise(this.connection, runIds));
   }
 
   addArtifact(runId: string, artifact: { kind: string; path: string; sha256: string }): void {
