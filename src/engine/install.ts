@@ -1,20 +1,13 @@
 /** Builds the native engine in the cache folder: libtensorflow from its Python wheel, the addon from source. */
 import { execFile } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { errnoOf, UserError } from '../base/errors.js';
+import { UserError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 import { packageRoot } from '../base/paths.js';
+import { exclusively } from './lock.js';
 import { ADDON_PACKAGE, addonPackageFolder, addonPath, engineFolder, type Flavour } from './native.js';
 
 const run = promisify(execFile);
@@ -168,32 +161,36 @@ async function check(folder: string): Promise<void> {
   }
 }
 
-/** Whether the process that wrote `lock` still lives. */
-function holderLives(lock: string): boolean {
-  try {
-    process.kill(Number(readFileSync(lock, 'utf8')), 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
+/** Removes what interrupted installations left. Only for the holder of the lock. */
+function removeLeftovers(target: string): void {
+  for (const name of readdirSync(dirname(target))) {
+    if (name.startsWith(`${basename(target)}.`) && name.endsWith('.building')) {
+      rmSync(join(dirname(target), name), { recursive: true, force: true });
+    }
   }
 }
 
-/** Runs `work` while no other process does; the second waits for the first. */
-async function exclusively<T>(lock: string, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      writeFileSync(lock, `${process.pid}`, { flag: 'wx' });
-      break;
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-      if (holderLives(lock)) await new Promise((resolve) => setTimeout(resolve, 500));
-      else rmSync(lock, { force: true });
-    }
-  }
-  try {
-    return await work();
-  } finally {
-    rmSync(lock, { force: true });
+/** Fetches, unpacks, compiles and checks an engine in `folder`. */
+async function build(
+  folder: string,
+  addon: string,
+  flavour: Flavour,
+  onStep: (step: InstallStep) => void,
+): Promise<void> {
+  const python = await findPip();
+  const wheels = join(folder, 'wheels');
+  mkdirSync(wheels, { recursive: true });
+  onStep('download');
+  await download(python, flavour, wheels);
+  onStep('unpack');
+  await unpack(python, wheels, join(folder, 'site'));
+  arrange(folder, addon);
+  onStep('compile');
+  await compile(folder);
+  onStep('check');
+  await check(folder);
+  for (const spent of ['wheels', 'build', 'site/tensorflow/include', 'deps/include']) {
+    rmSync(join(folder, spent), { recursive: true, force: true });
   }
 }
 
@@ -224,28 +221,22 @@ export async function installEngine(
       `Run \`npm install --ignore-scripts ${ADDON_PACKAGE}@4.22.0\`, then \`kvd setup\`.`,
     );
   }
-  mkdirSync(dirname(target), { recursive: true });
-  return exclusively(`${target}.lock`, async () => {
-    if (done()) return false;
-    const python = await findPip();
-    const folder = `${target}.building`;
-    const wheels = join(folder, 'wheels');
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(wheels, { recursive: true });
-    options.onStep?.('download');
-    await download(python, flavour, wheels);
-    options.onStep?.('unpack');
-    await unpack(python, wheels, join(folder, 'site'));
-    arrange(folder, addon);
-    options.onStep?.('compile');
-    await compile(folder);
-    options.onStep?.('check');
-    await check(folder);
-    for (const spent of ['wheels', 'build', 'site/tensorflow/include', 'deps/include']) {
-      rmSync(join(folder, spent), { recursive: true, force: true });
-    }
-    rmSync(target, { recursive: true, force: true });
-    renameSync(folder, target);
-    return true;
-  });
+  try {
+    mkdirSync(dirname(target), { recursive: true });
+    return await exclusively(`${target}.lock`, async () => {
+      if (done()) return false;
+      removeLeftovers(target);
+      const folder = `${target}.${process.pid}.building`;
+      try {
+        await build(folder, addon, flavour, options.onStep ?? (() => undefined));
+        rmSync(target, { recursive: true, force: true });
+        renameSync(folder, target);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+      return true;
+    });
+  } catch (error) {
+    throw fileError(error, dirname(target));
+  }
 }

@@ -1,0 +1,192 @@
+/** `kvd setup` with stand-ins for pip and node-gyp: what it does when things go wrong, without 270 MB. */
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+const addon = resolve('node_modules/better-sqlite3/build/Release/better_sqlite3.node');
+
+/** Notes each call; `download` takes a moment and leaves a wheel, unpacking leaves the libraries' names. */
+const PYTHON = `#!${process.execPath}
+const fs = require('node:fs');
+const { join } = require('node:path');
+const args = process.argv.slice(2);
+const { FAKE_FAIL, FAKE_LOG, FAKE_SECONDS } = process.env;
+if (args.includes('--version')) process.exit(0);
+if (args.includes('download')) {
+  fs.appendFileSync(FAKE_LOG, 'download\\n');
+  if (FAKE_FAIL === 'download') {
+    console.error('ERROR: no space left');
+    process.exit(1);
+  }
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000 * Number(FAKE_SECONDS ?? 0));
+  fs.writeFileSync(join(args[args.indexOf('-d') + 1], 'x.whl'), '');
+} else {
+  const folder = join(args.at(-1), 'tensorflow');
+  fs.mkdirSync(join(folder, 'include'), { recursive: true });
+  for (const name of ['cc', 'framework']) fs.writeFileSync(join(folder, 'libtensorflow_' + name + '.so.2'), '');
+}
+`;
+
+const NODE_GYP = `
+const fs = require('node:fs');
+const { join } = require('node:path');
+if (process.env.FAKE_FAIL === 'compile') {
+  console.error('make: g++: No such file or directory');
+  process.exit(1);
+}
+const folder = process.argv.find((x) => x.startsWith('--module_path=')).slice(14);
+fs.mkdirSync(folder, { recursive: true });
+fs.copyFileSync(${JSON.stringify(addon)}, join(folder, 'tfjs_binding.node'));
+`;
+
+let folder: string;
+let engines: string;
+let log: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kvd-setup-'));
+  engines = join(folder, 'cache', 'kvd', 'engine');
+  log = join(folder, 'log');
+  writeFileSync(log, '');
+  writeFileSync(join(folder, 'package.json'), '{"type": "commonjs"}');
+  mkdirSync(join(folder, 'bin'));
+  for (const name of ['python3', 'python']) {
+    writeFileSync(join(folder, 'bin', name), PYTHON);
+    chmodSync(join(folder, 'bin', name), 0o755);
+  }
+  const gyp = join(folder, 'npm', 'node_modules', 'node-gyp', 'bin');
+  mkdirSync(gyp, { recursive: true });
+  writeFileSync(join(gyp, 'node-gyp.js'), NODE_GYP);
+});
+
+function environment(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    PATH: [join(folder, 'bin'), process.env.PATH].join(delimiter),
+    XDG_CACHE_HOME: join(folder, 'cache'),
+    npm_execpath: join(folder, 'npm', 'bin', 'npm-cli.js'),
+    FAKE_LOG: log,
+    ...extra,
+  };
+}
+
+const command = [resolve('bin/run.js'), 'setup', '--json'];
+
+function setup(extra: NodeJS.ProcessEnv = {}, ...flags: string[]) {
+  return spawnSync(process.execPath, [...command, ...flags], { encoding: 'utf8', env: environment(extra) });
+}
+
+function setupInBackground(extra: NodeJS.ProcessEnv) {
+  const child = spawn(process.execPath, command, { env: environment(extra) });
+  let stdout = '';
+  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+  const ended = new Promise<{ code: number | null; stdout: string }>((resolve) =>
+    child.on('close', (code) => resolve({ code, stdout })),
+  );
+  return { child, ended };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+const downloads = (): number => readFileSync(log, 'utf8').split('download').length - 1;
+const installed = (stdout: string): boolean => (JSON.parse(stdout) as { installed: boolean }).installed;
+
+function expectOnlyAFinishedEngine(): void {
+  const names = readdirSync(engines);
+  expect(names).toHaveLength(1);
+  const engine = join(engines, names[0]!);
+  expect(existsSync(join(engine, 'lib', 'napi-v8', 'tfjs_binding.node'))).toBe(true);
+  expect(existsSync(join(engine, 'deps', 'lib', 'libtensorflow.so.2'))).toBe(true);
+  for (const spent of ['wheels', 'build', 'site/tensorflow/include']) {
+    expect(existsSync(join(engine, spent))).toBe(false);
+  }
+}
+
+describe('kvd setup', () => {
+  it('installs once, and again only with --force', () => {
+    expect(installed(setup().stdout)).toBe(true);
+    expectOnlyAFinishedEngine();
+    expect(installed(setup().stdout)).toBe(false);
+    expect(downloads()).toBe(1);
+    expect(installed(setup({}, '--force').stdout)).toBe(true);
+    expect(downloads()).toBe(2);
+    expectOnlyAFinishedEngine();
+  });
+
+  it('twice at once: the second waits and uses what the first made', async () => {
+    const both = [setupInBackground({ FAKE_SECONDS: '1' }), setupInBackground({ FAKE_SECONDS: '1' })];
+    const results = await Promise.all(both.map(({ ended }) => ended));
+    expect(results.map(({ code }) => code)).toEqual([0, 0]);
+    expect(results.map(({ stdout }) => installed(stdout)).sort()).toEqual([false, true]);
+    expect(downloads()).toBe(1);
+    expectOnlyAFinishedEngine();
+  });
+
+  it('goes on after it was killed in the middle', async () => {
+    const { child, ended } = setupInBackground({ FAKE_SECONDS: '2' });
+    await until(() => downloads() === 1);
+    child.kill('SIGKILL');
+    await ended;
+    expect(readdirSync(engines).some((name) => name.endsWith('.lock'))).toBe(true);
+    const again = setup();
+    expect(again.status).toBe(0);
+    expect(installed(again.stdout)).toBe(true);
+    expectOnlyAFinishedEngine();
+  });
+
+  it('without pip: says what to install, and leaves nothing behind', () => {
+    const { status, stdout } = setup({ PATH: join(folder, 'nothing') });
+    expect(status).toBe(1);
+    expect(stdout).toContain('"code": "no-pip"');
+    expect(readdirSync(engines)).toEqual([]);
+  });
+
+  it.each([
+    ['download', 'download-failed', 'no space left'],
+    ['compile', 'compile-failed', 'g++'],
+  ])('when the %s fails: says why, and leaves nothing behind', (step, code, words) => {
+    const { status, stdout } = setup({ FAKE_FAIL: step });
+    expect(status).toBe(1);
+    expect(stdout).toContain(`"code": "${code}"`);
+    expect(stdout).toContain(words);
+    expect(readdirSync(engines)).toEqual([]);
+  });
+
+  it('where the cache folder cannot be made: names it', () => {
+    writeFileSync(join(folder, 'file'), '');
+    const { status, stdout } = setup({ XDG_CACHE_HOME: join(folder, 'file') });
+    expect(status).toBe(2);
+    expect(stdout).toContain(join(folder, 'file', 'kvd'));
+  });
+
+  const pip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+  it.runIf(pip)('refuses a wheel whose hash is not the pinned one', () => {
+    const wheels = join(folder, 'wheels');
+    mkdirSync(wheels);
+    writeFileSync(
+      join(wheels, 'tensorflow_cpu-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl'),
+      'tampered with',
+    );
+    const { status, stdout } = setup({
+      PATH: process.env.PATH,
+      PIP_NO_INDEX: '1',
+      PIP_FIND_LINKS: wheels,
+    });
+    expect(status).toBe(1);
+    expect(stdout).toContain('"code": "download-failed"');
+    expect(stdout.toLowerCase()).toContain('expected sha256 2b847d21');
+    expect(readdirSync(engines)).toEqual([]);
+  });
+});
