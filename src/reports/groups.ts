@@ -1,29 +1,58 @@
 /** Cells that differ by nothing but their seed, as one measurement with an error bar. */
+import { canonicalJson } from '../base/hash.js';
 import type { CellSummary } from '../store/store.js';
+import { differences } from './differences.js';
 
 export interface Group {
   model: string;
   method: string;
-  methodOptions: string;
   task: string;
+  split: string;
   budgetLabel: string;
   retention: number | null;
+  /** What else decides the numbers, the seed apart. */
+  variant: Variant;
   cells: CellSummary[];
+}
+
+interface Variant {
+  options: unknown;
+  task_version: number;
+  evaluation: unknown;
+  training?: unknown;
+}
+
+type Config = Record<string, Record<string, unknown> | undefined>;
+
+/** Options of the method, what was asked, and for a trained method how it was trained. */
+function variantOf(cell: CellSummary): Variant {
+  const { method, training, data, evaluation } = cell.config as Config;
+  const { task_options, limit, max_new_tokens } = evaluation ?? {};
+  const { output_dir: _folder, save_steps: _often, ...trained } = training ?? {};
+  const how = training === undefined ? { adapter: cell.adapterHash } : { ...trained, method, data };
+  return {
+    options: JSON.parse(cell.methodOptions) as unknown,
+    task_version: cell.taskVersion,
+    evaluation: { task_options, limit, max_new_tokens },
+    ...(cell.adapterHash !== null && { training: how }),
+  };
 }
 
 /** Groups in the order in which their first cells were made. */
 export function groupCells(cells: readonly CellSummary[]): Group[] {
   const groups = new Map<string, Group>();
   for (const cell of cells) {
-    const { model, method, methodOptions, task, budgetLabel, retention } = cell;
-    const key = JSON.stringify([model, method, methodOptions, task, cell.split, cell.budget]);
+    const { model, method, task, split, budgetLabel, retention } = cell;
+    const variant = variantOf(cell);
+    const key = canonicalJson([model, method, task, split, cell.budget, variant]);
     const group = groups.get(key) ?? {
       model,
       method,
-      methodOptions,
       task,
+      split,
       budgetLabel,
       retention,
+      variant,
       cells: [],
     };
     group.cells.push(cell);
@@ -32,14 +61,40 @@ export function groupCells(cells: readonly CellSummary[]): Group[] {
   return [...groups.values()];
 }
 
-/** The newest cell of each seed only: what was evaluated again replaces what was before. */
+/** What sets each group apart from others of the same model, task, method and budget; '' where nothing must. */
+export function distinctions(groups: readonly Group[]): string[] {
+  const alike = new Map<string, number[]>();
+  groups.forEach(({ model, task, method, budgetLabel }, i) => {
+    const label = JSON.stringify([model, task, method, budgetLabel]);
+    alike.set(label, [...(alike.get(label) ?? []), i]);
+  });
+  const texts = groups.map(() => '');
+  for (const members of alike.values()) {
+    const wholes = members.map((i) => ({ split: groups[i]!.split, ...groups[i]!.variant }));
+    for (const { key, values } of differences(wholes)) {
+      const name = key.split('.').at(-1)!;
+      members.forEach((i, at) => {
+        texts[i] += `${texts[i] === '' ? '' : ', '}${name}=${values[at] ?? '—'}`;
+      });
+    }
+  }
+  return texts;
+}
+
+/** One cell of each seed: what was evaluated again replaces what was before, unless it is not finished. */
 export function newestPerSeed(group: Group): CellSummary[] {
-  return [...new Map(group.cells.map((cell) => [cell.seed, cell])).values()];
+  const bySeed = new Map<number, CellSummary>();
+  for (const cell of group.cells) {
+    const known = bySeed.get(cell.seed);
+    if (cell.runStatus === 'finished' || known?.runStatus !== 'finished') bySeed.set(cell.seed, cell);
+  }
+  return [...bySeed.values()];
 }
 
 /**
  * A metric over a group: over several seeds their mean with the larger of two errors, over the seeds and over
- * the samples; over one seed the error over its samples.
+ * the samples (not divided by the seeds: all are asked the same questions); over one seed the error over its
+ * samples.
  */
 export function figure(
   cells: readonly CellSummary[],
@@ -50,8 +105,7 @@ export function figure(
   const values = measured.map((cell) => cell.metrics[metric]!);
   const count = values.length;
   const value = values.reduce((a, b) => a + b, 0) / count;
-  const overSamples =
-    Math.sqrt(measured.reduce((sum, cell) => sum + (cell.stderrs[metric] ?? 0) ** 2, 0)) / count;
+  const overSamples = average(measured, (cell) => cell.stderrs[metric] ?? 0);
   if (count === 1) return { value, stderr: overSamples };
   const overSeeds = Math.sqrt(values.reduce((sum, v) => sum + (v - value) ** 2, 0) / (count - 1) / count);
   return { value, stderr: Math.max(overSeeds, overSamples) };

@@ -1,12 +1,23 @@
 /** A table as data; writers turn it into text. */
 
+/** A measured number. */
+export interface Measurement {
+  value: number;
+  stderr?: number;
+  /** Difference to the uncompressed model. */
+  delta?: number;
+  digits: number;
+}
+
 /** A number with its error bar, text, or nothing where nothing was measured. */
-export type Cell = string | { value: number; stderr?: number; digits: number } | null;
+export type Cell = string | Measurement | null;
 
 export interface Column {
   key: string;
   label: string;
   align: 'left' | 'right';
+  /** Of use to programs only, such as ids: not shown in tables made for people. */
+  dataOnly?: boolean;
 }
 
 export interface Table {
@@ -16,15 +27,31 @@ export interface Table {
   notes: string[];
 }
 
-/** Text without control characters: model output is not to be trusted. */
+/** Columns of tables made for people. */
+export function shownColumns({ columns }: Table): Column[] {
+  return columns.filter(({ dataOnly }) => dataOnly !== true);
+}
+
+/** Text on one line, without control characters and changes of writing direction: it may come from a model. */
 export function printable(text: string): string {
-  return text.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  return text
+    .replace(/\u001b\[[0-9;:?]*[ -/]*[@-~]/g, '')
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, ' ');
+}
+
+/** A number with a sign, 0 without one. */
+function signed(value: number, digits: number): string {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return `${value < 0 ? '−' : '+'}${text}`;
 }
 
 /** A cell as plain text. */
 export function cellText(cell: Cell | undefined): string {
   if (cell === null || cell === undefined) return '—';
   if (typeof cell === 'string') return printable(cell);
-  const value = cell.value.toFixed(cell.digits);
-  return cell.stderr === undefined ? value : `${value} ± ${cell.stderr.toFixed(cell.digits)}`;
+  const { value, stderr, delta, digits } = cell;
+  const error = stderr === undefined ? '' : ` ± ${stderr.toFixed(digits)}`;
+  const difference = delta === undefined ? '' : ` (${signed(delta, digits)})`;
+  return `${value.toFixed(digits)}${error}${difference}`;
 }

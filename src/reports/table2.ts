@@ -1,6 +1,7 @@
 /** The paper's Table 2, ours and theirs: models × {uncompressed, kvd, h2a, h2i} × {25 %, 20 %}. */
+import { canonicalJson } from '../base/hash.js';
 import type { CellSummary } from '../store/store.js';
-import { figure, groupCells, newestPerSeed } from './groups.js';
+import { figure, groupCells, newestPerSeed, type Group } from './groups.js';
 import { readPublished } from './published.js';
 import type { Cell, Table } from './table.js';
 
@@ -21,19 +22,64 @@ const ROWS: readonly [method: string, retention: number][] = [
 /** The paper calls the uncompressed model "base". */
 const PAPER_NAMES: Readonly<Record<string, string>> = { full: 'base' };
 
-/** Accuracy in points of each model, method and retention. */
-function figures(cells: readonly CellSummary[]): Map<string, Figure> {
-  const found = new Map<string, Figure>();
-  for (const group of groupCells(cells)) {
-    const accuracy = figure(newestPerSeed(group), 'accuracy');
-    if (accuracy !== undefined) {
-      found.set(`${group.model}/${group.method}/${group.retention}`, {
-        value: 100 * accuracy.value,
-        stderr: 100 * accuracy.stderr,
-      });
-    }
+/** What was asked: cells may stand in one table only where this is the same. */
+function questionsOf({ task, split, variant }: Group): string {
+  return canonicalJson([task, split, variant.task_version, variant.evaluation]);
+}
+
+function newestCell({ cells }: Group): number {
+  return Math.max(...cells.map(({ id }) => id));
+}
+
+/**
+ * The groups that the table is made of, by model, method and retention: of one set of questions, the one with
+ * the most of the table's cells (of several, the newest), and of several variants the newest.
+ */
+function choose(cells: readonly CellSummary[]): { chosen: Map<string, Group>; others: number } {
+  const wanted = new Set(ROWS.map(([method, retention]) => `${method}/${retention}`));
+  const sets = new Map<string, { chosen: Map<string, Group>; newest: number }>();
+  const groups = groupCells(cells).filter(
+    (group) => wanted.has(`${group.method}/${group.retention}`) && group.cells.some(hasAccuracy),
+  );
+  for (const group of groups.sort((a, b) => newestCell(a) - newestCell(b))) {
+    const set = sets.get(questionsOf(group)) ?? { chosen: new Map<string, Group>(), newest: 0 };
+    set.chosen.set(`${group.model}/${group.method}/${group.retention}`, group);
+    set.newest = newestCell(group);
+    sets.set(questionsOf(group), set);
   }
-  return found;
+  const [best, ...others] = [...sets.values()].sort(
+    (a, b) => b.chosen.size - a.chosen.size || b.newest - a.newest,
+  );
+  return { chosen: best?.chosen ?? new Map<string, Group>(), others: others.length };
+}
+
+function hasAccuracy(cell: CellSummary): boolean {
+  return cell.metrics.accuracy !== undefined;
+}
+
+/** Accuracy of each chosen group in points. */
+function figuresOf(chosen: ReadonlyMap<string, Group>): Map<string, Figure> {
+  return new Map(
+    [...chosen].map(([key, group]) => {
+      const { value, stderr } = figure(newestPerSeed(group), 'accuracy')!;
+      return [key, { value: 100 * value, stderr: 100 * stderr }];
+    }),
+  );
+}
+
+/** What the numbers rest on, in words. */
+function origin(chosen: ReadonlyMap<string, Group>, others: number): string[] {
+  const used = [...chosen.values()].flatMap(newestPerSeed);
+  if (used.length === 0) return ['Nothing of ours is stored yet.'];
+  const { task, split } = [...chosen.values()][0]!;
+  const counts = [...new Set(used.map(({ n }) => n))].sort((a, b) => a - b);
+  const seeds = [...new Set(used.map(({ seed }) => seed))].sort((a, b) => a - b);
+  const unfinished = used.some(({ runStatus }) => runStatus !== 'finished');
+  return [
+    `Ours: task ${task}, split ${split}, ${counts.join(' to ')} questions a cell, seed ${seeds.join(', ')}; runs ${[...new Set(used.map(({ runId }) => runId))].join(', ')}.`,
+    ...(others > 0 ? ['Other evaluations are stored too, of other questions; choose with --run.'] : []),
+    ...(unfinished ? ['Some of these runs have not ended, or were interrupted or failed.'] : []),
+  ];
 }
 
 /** Mean over models and its error from the models' own errors; undefined where one is missing. */
@@ -62,36 +108,44 @@ export interface Table2 {
 
 /** @param cells summaries of the evaluations that belong to the table */
 export function table2(cells: readonly CellSummary[]): Table2 {
-  const ours = figures(cells);
-  const models = [...new Set(cells.map((cell) => cell.model))];
+  const { chosen, others } = choose(cells);
+  const ours = figuresOf(chosen);
+  const models = [...new Set([...chosen.values()].map(({ model }) => model))];
   const published = readPublished().table2_squad.rows;
   const paperModels = [...new Set(published.map((row) => row.model))];
   const overModels = (method: string, retention: number): Figure | undefined =>
     averageOf(models.map((model) => ours.get(`${model}/${method}/${retention}`)));
-  const cell = (given: Figure | undefined): Cell =>
-    given === undefined ? null : { value: given.value, stderr: given.stderr, digits: 1 };
+  const cell = (given: Figure | undefined, uncompressed: Figure | undefined): Cell => {
+    if (given === undefined) return null;
+    const { value, stderr } = given;
+    const compared = uncompressed !== undefined && uncompressed !== given;
+    return { value, stderr, digits: 1, ...(compared && { delta: value - uncompressed.value }) };
+  };
+  const paper = (model: string, method: string, retention: number): Figure | undefined =>
+    published.find(
+      (row) =>
+        row.model === model && row.method === (PAPER_NAMES[method] ?? method) && row.retention === retention,
+    );
+  const full = overModels('full', 1);
   const average =
     models.length > 1 ? [{ key: 'average', label: 'ours, average', align: 'right' as const }] : [];
   const rows = ROWS.map(([method, retention]) => ({
     method,
     retention: `${100 * retention} %`,
     ...Object.fromEntries(
-      models.map((model) => [`ours/${model}`, cell(ours.get(`${model}/${method}/${retention}`))]),
+      models.map((model) => [
+        `ours/${model}`,
+        cell(ours.get(`${model}/${method}/${retention}`), ours.get(`${model}/full/1`)),
+      ]),
     ),
-    average: cell(overModels(method, retention)),
+    average: cell(overModels(method, retention), method === 'full' ? undefined : full),
     ...Object.fromEntries(
-      paperModels.map((model) => {
-        const row = published.find(
-          (candidate) =>
-            candidate.model === model &&
-            candidate.method === (PAPER_NAMES[method] ?? method) &&
-            candidate.retention === retention,
-        );
-        return [`paper/${model}`, cell(row)];
-      }),
+      paperModels.map((model) => [
+        `paper/${model}`,
+        cell(paper(model, method, retention), paper(model, 'full', 1)),
+      ]),
     ),
   }));
-  const full = overModels('full', 1);
   const verdicts = [
     verdict('kvd at 25 % within 2 points of uncompressed', overModels('kvd', 0.25), full, -2),
     verdict('kvd at 20 % within 3 points of uncompressed', overModels('kvd', 0.2), full, -3),
@@ -125,7 +179,8 @@ export function table2(cells: readonly CellSummary[]): Table2 {
       rows,
       notes: [
         'Columns "paper" are the published numbers of arXiv 2503.10337 on SQuAD with other, far larger models: compare the shape, not the values.',
-        '± one standard error. h2a looks at the question before compressing; kvd and h2i do not.',
+        "± one standard error (in averages the models' errors are taken as independent); in parentheses the difference to uncompressed, in points. h2a looks at the question before compressing; kvd and h2i do not.",
+        ...origin(chosen, others),
         ...verdicts,
       ],
     },

@@ -22,14 +22,14 @@ export interface CellSummary extends CellRow {
 
 type Raw = CellRow & { runName: string; runStatus: RunStatus; config: string; totals: string };
 
-/** `totals` is {name: "n total squares"}, the numbers with all their digits. */
+/** `totals` is {name: [n, total, squares]}. */
 function means(totals: string): Omit<CellSummary, keyof CellRow | 'runName' | 'runStatus' | 'config'> {
   const metrics: Record<string, number> = {};
   const stderrs: Record<string, number> = {};
   const columns: Record<string, number> = {};
   let count = 0;
-  for (const [name, numbers] of Object.entries(JSON.parse(totals) as Record<string, string>)) {
-    const [n, total, squares] = numbers.split(' ').map(Number) as [number, number, number];
+  const parsed = JSON.parse(totals) as Record<string, [n: number, total: number, squares: number]>;
+  for (const [name, [n, total, squares]] of Object.entries(parsed)) {
     if (name.startsWith('.')) {
       columns[name] = total / n;
       count = n;
@@ -60,7 +60,7 @@ export function summarise(connection: Connection, runIds: readonly string[] | un
          adapter_hash AS adapterHash, budget, budget_label AS budgetLabel, retention, task,
          task_version AS taskVersion, split, cells.seed AS seed, eviction,
          runs.name AS runName, runs.status AS runStatus, runs.config AS config,
-         (SELECT json_group_object(name, n || ' ' || printf('%!.17g %!.17g', total, squares))
+         (SELECT json_group_object(name, json_array(n, total, squares))
           FROM totals WHERE cell_id = cells.id) AS totals
        FROM cells JOIN runs ON runs.id = cells.run_id
        WHERE EXISTS (SELECT 1 FROM totals WHERE cell_id = cells.id) ${chosen} ORDER BY cells.id`,

@@ -38,7 +38,7 @@ describe.each(writers.names())('format %s', (name) => {
       expect(row.replace(/\\\|/g, '').match(/\|/g)!.length).toBe(3);
     }
     if (name === 'latex')
-      expect(text).toMatch(/a\|b \\& c\\_d \\\$5 100\\% \\#1 \\\{x\\\} \\textbackslash\{\}y/);
+      expect(text).toMatch(/a\\textbar\{\}b \\& c\\_d \\\$5 100\\% \\#1 \\\{x\\\} \\textbackslash\{\}y/);
     if (name === 'csv') expect(text.split('\n')[1]).toContain('""q""');
     if (name === 'json') expect((JSON.parse(text) as Table).rows[1]!.value).toBeNull();
   });

@@ -1,5 +1,5 @@
-/** Tables as CSV: a column for each value, one more for its standard error. */
-import { cellText, type Cell } from '../table.js';
+/** Tables as CSV: a column for each value, more for its standard error and difference. */
+import { cellText, printable, type Cell } from '../table.js';
 import type { Writer } from './writer.js';
 
 /** Quotes what CSV demands, and defuses what a spreadsheet would take for a formula. */
@@ -8,32 +8,30 @@ function field(text: string): string {
   return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }
 
-function value(cell: Cell | undefined): string {
-  if (cell === null || cell === undefined) return '';
-  return typeof cell === 'string' ? field(cellText(cell)) : `${cell.value}`;
-}
+const PARTS = [
+  ['value', ''],
+  ['stderr', ' (s.e.)'],
+  ['delta', ' (difference)'],
+] as const;
 
-function stderr(cell: Cell | undefined): string {
-  return cell !== null && typeof cell === 'object' && cell.stderr !== undefined ? `${cell.stderr}` : '';
+function part(cell: Cell | undefined, name: (typeof PARTS)[number][0]): string {
+  if (cell === null || cell === undefined) return '';
+  if (typeof cell === 'string') return name === 'value' ? field(cellText(cell)) : '';
+  return `${cell[name] ?? ''}`;
 }
 
 export const csv: Writer = {
   name: 'csv',
-  summary: 'Comma-separated values with standard errors in columns of their own',
+  summary: 'Comma-separated values; standard errors and differences in columns of their own',
   reference: 'RFC 4180',
   extension: 'csv',
   write: ({ columns, rows }) => {
-    const withErrors = new Set(
-      columns.filter(({ key }) => rows.some((row) => stderr(row[key]) !== '')).map(({ key }) => key),
-    );
-    const header = columns.flatMap(({ key, label }) =>
-      withErrors.has(key) ? [label, `${label} (s.e.)`] : [label],
-    );
-    const lines = rows.map((row) =>
-      columns.flatMap(({ key }) =>
-        withErrors.has(key) ? [value(row[key]), stderr(row[key])] : [value(row[key])],
+    const all = columns.flatMap(({ key, label }) =>
+      PARTS.filter(([name]) => name === 'value' || rows.some((row) => part(row[key], name) !== '')).map(
+        ([name, suffix]) => ({ key, name, label: field(printable(`${label}${suffix}`)) }),
       ),
     );
-    return `${[header.map(field), ...lines].map((line) => line.join(',')).join('\n')}\n`;
+    const lines = rows.map((row) => all.map(({ key, name }) => part(row[key], name)).join(','));
+    return `${[all.map(({ label }) => label).join(','), ...lines].join('\n')}\n`;
   },
 };

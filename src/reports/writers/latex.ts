@@ -1,5 +1,5 @@
 /** Tables as LaTeX with booktabs. */
-import { cellText } from '../table.js';
+import { cellText, printable, shownColumns } from '../table.js';
 import type { Writer } from './writer.js';
 
 const SPECIAL: Readonly<Record<string, string>> = {
@@ -8,6 +8,12 @@ const SPECIAL: Readonly<Record<string, string>> = {
   '^': '\\textasciicircum{}',
   '<': '\\textless{}',
   '>': '\\textgreater{}',
+  '|': '\\textbar{}',
+  // After the end of a row these would be taken for its options.
+  '[': '{[}',
+  '*': '{*}',
+  '−': '$-$',
+  '·': '$\\cdot$',
   '±': '$\\pm$',
   '—': '---',
   '→': '$\\to$',
@@ -15,7 +21,7 @@ const SPECIAL: Readonly<Record<string, string>> = {
 };
 
 function escape(text: string): string {
-  return text.replace(/[\\~^<>±—→≥]|[&%$#_{}]/g, (mark) => SPECIAL[mark] ?? `\\${mark}`);
+  return printable(text).replace(/[\\~^<>|[*±—→≥−·]|[&%$#_{}]/g, (mark) => SPECIAL[mark] ?? `\\${mark}`);
 }
 
 export const latex: Writer = {
@@ -23,8 +29,10 @@ export const latex: Writer = {
   summary: 'LaTeX with booktabs',
   reference: 'booktabs 1.6',
   extension: 'tex',
-  write: ({ title, columns, rows, notes }) =>
-    [
+  write: (table) => {
+    const { title, rows, notes } = table;
+    const columns = shownColumns(table);
+    return [
       '\\begin{table}',
       '\\centering',
       `\\caption{${escape(title)}}`,
@@ -38,5 +46,6 @@ export const latex: Writer = {
       ...notes.map((note) => `\\par\\footnotesize ${escape(note)}`),
       '\\end{table}',
       '',
-    ].join('\n'),
+    ].join('\n');
+  },
 };

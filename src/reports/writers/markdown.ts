@@ -1,9 +1,9 @@
 /** Tables as GitHub-flavoured Markdown. */
-import { cellText } from '../table.js';
+import { cellText, printable, shownColumns } from '../table.js';
 import type { Writer } from './writer.js';
 
 function escape(text: string): string {
-  return text.replace(/[\\|`*_<>[\]&]/g, (mark) =>
+  return printable(text).replace(/[\\|`*_<>[\]&~#]/g, (mark) =>
     mark === '<' ? '&lt;' : mark === '>' ? '&gt;' : mark === '&' ? '&amp;' : `\\${mark}`,
   );
 }
@@ -13,8 +13,10 @@ export const markdown: Writer = {
   summary: 'GitHub-flavoured Markdown',
   reference: 'GitHub Flavored Markdown 0.29',
   extension: 'md',
-  write: ({ title, columns, rows, notes }) =>
-    [
+  write: (table) => {
+    const { title, rows, notes } = table;
+    const columns = shownColumns(table);
+    return [
       `## ${escape(title)}`,
       '',
       `| ${columns.map((column) => escape(column.label)).join(' | ')} |`,
@@ -23,5 +25,6 @@ export const markdown: Writer = {
       '',
       ...notes.map((note) => `- ${escape(note)}`),
       '',
-    ].join('\n'),
+    ].join('\n');
+  },
 };

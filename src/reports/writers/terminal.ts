@@ -1,6 +1,6 @@
 /** Tables on the terminal. */
 import CliTable from 'cli-table3';
-import { cellText } from '../table.js';
+import { cellText, printable, shownColumns } from '../table.js';
 import type { Writer } from './writer.js';
 
 export const terminal: Writer = {
@@ -8,14 +8,16 @@ export const terminal: Writer = {
   summary: 'A table for the terminal',
   reference: 'cli-table3',
   extension: 'txt',
-  write: ({ title, columns, rows, notes }) => {
+  write: (whole) => {
+    const { title, rows, notes } = whole;
+    const columns = shownColumns(whole);
     const plain = process.env.NO_COLOR !== undefined || !process.stdout.isTTY;
     const table = new CliTable({
-      head: columns.map((column) => column.label),
+      head: columns.map((column) => printable(column.label)),
       colAligns: columns.map((column) => column.align),
       style: plain ? { head: [], border: [] } : { head: ['bold'], border: ['gray'] },
     });
     for (const row of rows) table.push(columns.map((column) => cellText(row[column.key])));
-    return [title, table.toString(), ...notes].join('\n');
+    return [printable(title), table.toString(), ...notes.map(printable)].join('\n');
   },
 };
