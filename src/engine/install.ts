@@ -1,7 +1,19 @@
 /** Builds the native engine in the cache folder: libtensorflow from its Python wheel, the addon from source. */
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { UserError } from '../base/errors.js';
@@ -107,13 +119,10 @@ for wheel in glob.glob(sys.argv[1] + '/*.whl'):
 }
 
 /**
- * Lays out the folder as the addon's binding.gyp expects it. `deps/lib` is the wheel's own folder, so that the
- * library finds NVIDIA's beside it by its run path.
+ * Lays out the folder as the addon's binding.gyp and its run path expect it. `deps/lib` is the wheel's own
+ * folder, so that the library finds NVIDIA's beside it by its run path.
  */
-function arrange(folder: string, addon: string): void {
-  for (const part of ['binding', 'binding.gyp', 'package.json']) {
-    cpSync(join(addon, part), join(folder, part), { recursive: true });
-  }
+function arrange(folder: string): void {
   const wheel = join(folder, 'site', 'tensorflow');
   symlinkSync('libtensorflow_cc.so.2', join(wheel, 'libtensorflow.so.2'));
   symlinkSync('libtensorflow_cc.so.2', join(wheel, 'libtensorflow.so'));
@@ -123,27 +132,46 @@ function arrange(folder: string, addon: string): void {
   symlinkSync('../site/tensorflow/include', join(folder, 'deps', 'include'));
 }
 
-async function compile(folder: string): Promise<void> {
-  const prefix = dirname(dirname(process.execPath));
-  const headers = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
-  const module = [
-    '--module_name=tfjs_binding',
-    `--module_path=${dirname(addonPath(folder))}`,
-    '--napi_build_version=8',
-  ];
+/** What the compiler or node-gyp complained of, out of pages of output. */
+function complaint(error: unknown): string {
+  const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+  const lines = `${stdout}\n${stderr}`.split('\n').filter((line) => !/^gyp (info|verb)/.test(line));
+  const telling = lines.filter((line) => /error[: ]|not found|no such file|could not|unable to/i.test(line));
+  return telling.length > 0 ? telling.slice(0, 3).join('\n  ') : lastLines(error);
+}
+
+/** Compiles in a folder of its own under the temporary one: make cannot cope with a space in a path. */
+async function compile(folder: string, addon: string): Promise<void> {
+  const workshop = mkdtempSync(join(tmpdir(), 'kvd-build-'));
+  const made = join(workshop, 'lib');
   try {
+    cpSync(join(addon, 'binding'), join(workshop, 'binding'), { recursive: true });
+    cpSync(join(addon, 'package.json'), join(workshop, 'package.json'));
+    cpSync(join(packageRoot, 'engine', 'signals.cc'), join(workshop, 'binding', 'signals.cc'));
+    const recipe = readFileSync(join(addon, 'binding.gyp'), 'utf8');
+    const source = "'binding/tfjs_binding.cc'";
+    if (!recipe.includes(source)) throw new Error(`${ADDON_PACKAGE}: binding.gyp no longer lists ${source}`);
+    writeFileSync(join(workshop, 'binding.gyp'), recipe.replace(source, `${source}, 'binding/signals.cc'`));
+    symlinkSync(join(folder, 'deps'), join(workshop, 'deps'));
+    const prefix = dirname(dirname(process.execPath));
+    const headers = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+    const module = ['--module_name=tfjs_binding', `--module_path=${made}`, '--napi_build_version=8'];
     await run(process.execPath, [findNodeGyp(), 'rebuild', ...headers, ...module], {
       ...OUTPUT,
-      cwd: folder,
+      cwd: workshop,
     });
+    mkdirSync(dirname(addonPath(folder)), { recursive: true });
+    cpSync(join(made, 'tfjs_binding.node'), addonPath(folder));
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw fail(
       'compile-failed',
-      `the addon did not compile:\n  ${lastLines(error)}`,
+      `the addon did not compile:\n  ${complaint(error)}`,
       'Install a C++ compiler, make and python3 (Debian: apt-get install g++ make python3). Until then kvd runs on wasm.',
       error,
     );
+  } finally {
+    rmSync(workshop, { recursive: true, force: true });
   }
 }
 
@@ -184,12 +212,12 @@ async function build(
   await download(python, flavour, wheels);
   onStep('unpack');
   await unpack(python, wheels, join(folder, 'site'));
-  arrange(folder, addon);
+  arrange(folder);
   onStep('compile');
-  await compile(folder);
+  await compile(folder, addon);
   onStep('check');
   await check(folder);
-  for (const spent of ['wheels', 'build', 'site/tensorflow/include', 'deps/include']) {
+  for (const spent of ['wheels', 'site/tensorflow/include', 'deps/include']) {
     rmSync(join(folder, spent), { recursive: true, force: true });
   }
 }

@@ -1,10 +1,12 @@
 /** Where the native engine lives once `kvd setup` has built it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { cacheDir } from '../base/paths.js';
 
 export const TENSORFLOW_VERSION = '2.21.0';
+/** Goes up when setup builds something else from the same versions, so that older engines are built anew. */
+const RECIPE = 2;
 export const ADDON_PACKAGE = '@tensorflow/tfjs-node-gpu';
 
 /** `gpu` carries CUDA kernels and works without a GPU too. */
@@ -26,7 +28,7 @@ export function engineFolder(flavour: Flavour): string {
   return join(
     cacheDir(),
     'engine',
-    `tensorflow-${flavour}-${TENSORFLOW_VERSION}-${process.platform}-${process.arch}`,
+    `tensorflow-${flavour}-${TENSORFLOW_VERSION}-${process.platform}-${process.arch}-${RECIPE}`,
   );
 }
 
@@ -42,9 +44,4 @@ export function installedEngine(): { flavour: Flavour; folder: string } | undefi
     if (existsSync(addonPath(folder))) return { flavour, folder };
   }
   return undefined;
-}
-
-/** Version of the npm package that the addon comes from. */
-export function addonPackageVersion(folder: string): string {
-  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
 }

@@ -45,7 +45,9 @@ async function measure(name: string): Promise<EngineDiagnosis> {
     let best = Infinity;
     for (let i = 0; i < 6; i++) {
       const started = performance.now();
-      tf.tidy(() => tf.matMul(a, a).dataSync());
+      const product = tf.matMul(a, a);
+      product.dataSync();
+      product.dispose();
       if (i > 0) best = Math.min(best, performance.now() - started);
     }
     console.log(JSON.stringify({ device: info.device, threads: info.threads, gflops: (2 * n ** 3) / best / 1e6 }));`;
