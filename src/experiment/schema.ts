@@ -59,6 +59,11 @@ const training = z.strictObject({
     .enum(['uniform', 'log_uniform'])
     .default('uniform')
     .describe('how ratios are drawn'),
+  retention_warmup_steps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('steps in which the smallest ratio drawn falls from retention_max to retention_min'),
   max_context_tokens: steps.default(1536).describe('longer contexts are left out'),
   max_continuation_tokens: steps.default(128).describe('questions and answers of one example at most'),
   eval_steps: steps.default(300).describe('steps between two validations'),

@@ -35,6 +35,7 @@ const settingsSchema = z.strictObject({
   decay: z.boolean(),
   routing: z.boolean(),
   scorer_bias: z.number(),
+  scorer_input_rms: z.number().positive().nullable(),
 });
 
 /** PEFT's name of one adapted matrix. */
@@ -103,7 +104,12 @@ export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
       hint: 'Name the folder that `kvd train` wrote.',
     });
   }
-  const { format: _format, scorer_bias, ...settings } = parse(settingsSchema, join(folder, SETTINGS));
+  const {
+    format: _format,
+    scorer_bias,
+    scorer_input_rms,
+    ...settings
+  } = parse(settingsSchema, join(folder, SETTINGS));
   if (settings.eta > config.numLayers) {
     throw new UserError('bad-adapter', `eta ${settings.eta} exceeds the model's ${config.numLayers} layers`, {
       where: folder,
@@ -121,6 +127,7 @@ export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
         hidden: readTransposed(source, 'scorer.hidden.weight', [width, width], path),
         output: readTransposed(source, 'scorer.output.weight', [width, 1], path),
         bias: scorer_bias,
+        inputRms: scorer_input_rms,
       },
     };
   } finally {
@@ -164,7 +171,12 @@ export function saveAdapter(folder: string, adapter: KvdAdapter, baseModel: stri
     base_model_name_or_path: baseModel,
     inference_mode: true,
   };
-  const settings = { format: 'kvd-adapter/1', ...adapter.settings, scorer_bias: adapter.scorer.bias };
+  const settings = {
+    format: 'kvd-adapter/1',
+    ...adapter.settings,
+    scorer_bias: adapter.scorer.bias,
+    scorer_input_rms: adapter.scorer.inputRms,
+  };
   writeFileAtomic(join(folder, CONFIG), `${JSON.stringify(peft, null, 2)}\n`);
   writeFileAtomic(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
 }

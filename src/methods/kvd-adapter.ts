@@ -4,7 +4,7 @@ import { Random } from '../engine/random.js';
 import { loraTargets, type LoraAdapter, type LoraPair, type LoraTarget } from '../models/lora.js';
 import type { ModelConfig } from '../models/config.js';
 
-/** `s = relu(h W1) W2 + bias`, one score a token (section 3.1; the FFN's shape is ours). */
+/** `s = relu(h W1) W2 + bias`, one score a token (section 3.1; the FFN's shape and its norm are ours). */
 export interface Scorer {
   /** [hidden, hidden] */
   hidden: tf.Tensor2D;
@@ -12,6 +12,11 @@ export interface Scorer {
   output: tf.Tensor2D;
   /** Constant: where it is high, rows start out undecayed, since σ(2) = 0.88. */
   bias: number;
+  /**
+   * Root mean square to which each row of `h` is first brought; null leaves rows as they are. The residual
+   * stream's scale differs tenfold between models, and with it how fast the scorer learns.
+   */
+  inputRms: number | null;
 }
 
 /** What an adapter must be used with, as trained. */
@@ -61,7 +66,7 @@ export function adapterMatrices(adapter: KvdAdapter): Record<string, tf.Tensor2D
 export function freshAdapter(
   config: ModelConfig,
   settings: KvdSettings,
-  options: { lora_r: number; lora_alpha: number; scorer_bias: number },
+  options: { lora_r: number; lora_alpha: number; scorer_bias: number; scorer_input_rms: number | null },
   seed: number,
 ): KvdAdapter {
   const random = new Random(`adapter/${seed}`);
@@ -93,6 +98,7 @@ export function freshAdapter(
       hidden: normal(width, width, width ** -0.5),
       output: normal(width, 1, 0.02),
       bias: options.scorer_bias,
+      inputRms: options.scorer_input_rms,
     },
     settings,
   };

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { makeBatch, type TokenBatch } from '../models/batch.js';
 import { gatherRows, type KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
+import { rmsNorm } from '../models/ops.js';
 import type { KvdAdapter, Scorer } from './kvd-adapter.js';
 import { UserError } from '../base/errors.js';
 import { defineMethod } from './method.js';
@@ -11,10 +12,9 @@ import { sinkOption, topRows } from './selection.js';
 
 /** Scores of rows of the residual stream after η frozen layers: [rows, hidden] to [rows, 1] (section 3.1). */
 export function scoreRows(scorer: Scorer, hidden: tf.Tensor2D): tf.Tensor2D {
-  return tf.add<tf.Tensor2D>(
-    tf.matMul(tf.relu(tf.matMul(hidden, scorer.hidden)), scorer.output),
-    scorer.bias,
-  );
+  const { inputRms } = scorer;
+  const input = inputRms === null ? hidden : rmsNorm(hidden, tf.fill([hidden.shape[1]], inputRms), 1e-6);
+  return tf.add<tf.Tensor2D>(tf.matMul(tf.relu(tf.matMul(input, scorer.hidden)), scorer.output), scorer.bias);
 }
 
 /** 1 for selected tokens, 0 for the others, [batch, tokens]; not differentiable. */
@@ -71,6 +71,12 @@ export const kvd = defineMethod({
     lora_r: z.int().min(1).max(4096).default(128).describe('rank of the rsLoRA adapters'),
     lora_alpha: z.number().positive().default(128).describe('rsLoRA alpha; scale = alpha / sqrt(r)'),
     scorer_bias: z.number().default(2).describe("scorer's constant: scores start around it"),
+    scorer_input_rms: z
+      .number()
+      .positive()
+      .nullable()
+      .default(4)
+      .describe("root mean square that the scorer's input is brought to; null leaves it as it is"),
     decay: z.boolean().default(true).describe('scale attention to kept rows by σ(score)'),
     routing: z.boolean().default(true).describe('Q and O adapters on selected tokens only'),
   }),

@@ -150,7 +150,7 @@ export async function distill(
       for (let micro = 0; micro < options.gradient_accumulation_steps; micro++) {
         const examples = Array.from({ length: options.micro_batch_size }, () => stream.next());
         const kept = examples.map((example) =>
-          keptRows(sampleRetention(options, random), example.context.length),
+          keptRows(sampleRetention(options, progress.step + 1, random), example.context.length),
         );
         const result = microStep(model, adapter, variables, examples, kept, options.kl_forward_weight);
         loss += result.loss / options.gradient_accumulation_steps;

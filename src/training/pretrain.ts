@@ -38,6 +38,8 @@ interface Progress {
   stage: number;
   /** Step at which the decay began, 0 before. */
   decayFrom: number;
+  /** Time spent in steps, over all sessions. */
+  seconds: number;
 }
 
 export interface PretrainReport extends Progress {
@@ -136,7 +138,7 @@ export async function pretrain(
 ): Promise<PretrainReport> {
   const optimiser = new AdamW(parameters, options);
   const resumed = loadState(statePath, parameters, optimiser) as Progress | undefined;
-  const progress: Progress = { step: 0, stage: 0, decayFrom: 0, ...resumed };
+  const progress: Progress = { step: 0, stage: 0, decayFrom: 0, seconds: 0, ...resumed };
   const variables = Object.values(parameters);
   let latest: PretrainReport = {
     ...progress,
@@ -184,13 +186,15 @@ export async function pretrain(
         else progress.decayFrom = progress.step;
       }
     }
+    const seconds = (performance.now() - started) / 1000;
+    progress.seconds += seconds;
     latest = {
       ...progress,
       stageName: step.name,
       loss,
       accuracy: latest.accuracy,
       gradientNorm: norm,
-      tokensPerSecond: (1000 * options.micro_batch_size * stage.tokens) / (performance.now() - started),
+      tokensPerSecond: (options.micro_batch_size * stage.tokens) / seconds,
     };
     if (due || progress.step % 10 === 0) report(latest);
     if (progress.step % options.save_steps === 0) saveState(statePath, parameters, optimiser, progress);

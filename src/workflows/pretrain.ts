@@ -81,7 +81,6 @@ export async function pretrainModel(
 ): Promise<PretrainResult> {
   const { experiment } = loaded;
   const { training } = experiment;
-  const started = Date.now();
   const engine = await startEngine();
   const folder = experiment.model.output;
   mkdirSync(folder, { recursive: true });
@@ -161,7 +160,7 @@ export async function pretrainModel(
       data: `${nano.name} version ${nano.version}`,
       parameters: size,
       steps: last.step,
-      seconds_of_last_session: Math.round((Date.now() - started) / 1000),
+      training_seconds: Math.round(last.seconds),
       machine: machine(),
       engine,
       code_version: codeVersion(),

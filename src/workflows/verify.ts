@@ -115,7 +115,12 @@ export function referenceAdapter(folder: string, model: Decoder, reference: Safe
   }
   return {
     lora,
-    scorer: { hidden: matrix('scorer.hidden.weight'), output: matrix('scorer.output.weight'), bias: 2 },
+    scorer: {
+      hidden: matrix('scorer.hidden.weight'),
+      output: matrix('scorer.output.weight'),
+      bias: 2,
+      inputRms: null,
+    },
     settings: { eta: 2, n_sink: 1, decay: true, routing: true },
   };
 }

@@ -49,7 +49,12 @@ export function tinyDecoder(family = 'llama'): { model: Decoder; weights: Decode
 
 export function tinyAdapter(model: Decoder, overrides: Partial<KvdAdapter['settings']> = {}): KvdAdapter {
   const settings = { eta: 1, n_sink: 1, decay: true, routing: true, ...overrides };
-  const adapter = freshAdapter(model.config, settings, { lora_r: 2, lora_alpha: 2, scorer_bias: 0.5 }, 1);
+  const adapter = freshAdapter(
+    model.config,
+    settings,
+    { lora_r: 2, lora_alpha: 2, scorer_bias: 0.5, scorer_input_rms: 2 },
+    1,
+  );
   shake(Object.values(adapterMatrices(adapter)) as unknown as tf.Variable[], 0.3, new Random('tiny adapter'));
   return adapter;
 }
