@@ -24,6 +24,7 @@ training:
   retention_min: 0.001        # one adapter serves all ratios: each example draws one
   retention_max: 0.8
   retention_distribution: uniform
+  retention_warmup_steps: 200 # keep everything at first: the scorer learns which rows help
   max_context_tokens: 160
   max_continuation_tokens: 64
   eval_steps: 100

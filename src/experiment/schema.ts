@@ -63,7 +63,7 @@ const training = z.strictObject({
     .int()
     .min(0)
     .default(0)
-    .describe('steps in which the smallest ratio drawn falls from retention_max to retention_min'),
+    .describe('steps in which the ratios drawn fall from 1 to the range'),
   max_context_tokens: steps.default(1536).describe('longer contexts are left out'),
   max_continuation_tokens: steps.default(128).describe('questions and answers of one example at most'),
   eval_steps: steps.default(300).describe('steps between two validations'),

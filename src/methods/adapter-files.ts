@@ -35,7 +35,7 @@ const settingsSchema = z.strictObject({
   decay: z.boolean(),
   routing: z.boolean(),
   scorer_bias: z.number(),
-  scorer_input_rms: z.number().positive().nullable(),
+  score_spread: z.number().positive().nullable(),
 });
 
 /** PEFT's name of one adapted matrix. */
@@ -107,7 +107,7 @@ export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
   const {
     format: _format,
     scorer_bias,
-    scorer_input_rms,
+    score_spread,
     ...settings
   } = parse(settingsSchema, join(folder, SETTINGS));
   if (settings.eta > config.numLayers) {
@@ -127,7 +127,7 @@ export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
         hidden: readTransposed(source, 'scorer.hidden.weight', [width, width], path),
         output: readTransposed(source, 'scorer.output.weight', [width, 1], path),
         bias: scorer_bias,
-        inputRms: scorer_input_rms,
+        spread: score_spread,
       },
     };
   } finally {
@@ -175,7 +175,7 @@ export function saveAdapter(folder: string, adapter: KvdAdapter, baseModel: stri
     format: 'kvd-adapter/1',
     ...adapter.settings,
     scorer_bias: adapter.scorer.bias,
-    scorer_input_rms: adapter.scorer.inputRms,
+    score_spread: adapter.scorer.spread,
   };
   writeFileAtomic(join(folder, CONFIG), `${JSON.stringify(peft, null, 2)}\n`);
   writeFileAtomic(join(folder, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);

@@ -4,7 +4,7 @@ import { Random } from '../engine/random.js';
 import { loraTargets, type LoraAdapter, type LoraPair, type LoraTarget } from '../models/lora.js';
 import type { ModelConfig } from '../models/config.js';
 
-/** `s = relu(h W1) W2 + bias`, one score a token (section 3.1; the FFN's shape and its norm are ours). */
+/** `s = relu(h W1) W2`, one score a token (section 3.1; the FFN's shape and the scores' scale are ours). */
 export interface Scorer {
   /** [hidden, hidden] */
   hidden: tf.Tensor2D;
@@ -12,11 +12,8 @@ export interface Scorer {
   output: tf.Tensor2D;
   /** Constant: where it is high, rows start out undecayed, since σ(2) = 0.88. */
   bias: number;
-  /**
-   * Root mean square to which each row of `h` is first brought; null leaves rows as they are. The residual
-   * stream's scale differs tenfold between models, and with it how fast the scorer learns.
-   */
-  inputRms: number | null;
+  /** Standard deviation of the scores within a context; null leaves them as they come. */
+  spread: number | null;
 }
 
 /** What an adapter must be used with, as trained. */
@@ -66,7 +63,7 @@ export function adapterMatrices(adapter: KvdAdapter): Record<string, tf.Tensor2D
 export function freshAdapter(
   config: ModelConfig,
   settings: KvdSettings,
-  options: { lora_r: number; lora_alpha: number; scorer_bias: number; scorer_input_rms: number | null },
+  options: { lora_r: number; lora_alpha: number; scorer_bias: number; score_spread: number | null },
   seed: number,
 ): KvdAdapter {
   const random = new Random(`adapter/${seed}`);
@@ -96,9 +93,9 @@ export function freshAdapter(
     },
     scorer: {
       hidden: normal(width, width, width ** -0.5),
-      output: normal(width, 1, 0.02),
+      output: normal(width, 1, width ** -0.5),
       bias: options.scorer_bias,
-      inputRms: options.scorer_input_rms,
+      spread: options.score_spread,
     },
     settings,
   };

@@ -4,17 +4,40 @@ import { z } from 'zod';
 import { makeBatch, type TokenBatch } from '../models/batch.js';
 import { gatherRows, type KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
-import { rmsNorm } from '../models/ops.js';
 import type { KvdAdapter, Scorer } from './kvd-adapter.js';
 import { UserError } from '../base/errors.js';
 import { defineMethod } from './method.js';
 import { sinkOption, topRows } from './selection.js';
 
-/** Scores of rows of the residual stream after η frozen layers: [rows, hidden] to [rows, 1] (section 3.1). */
-export function scoreRows(scorer: Scorer, hidden: tf.Tensor2D): tf.Tensor2D {
-  const { inputRms } = scorer;
-  const input = inputRms === null ? hidden : rmsNorm(hidden, tf.fill([hidden.shape[1]], inputRms), 1e-6);
-  return tf.add<tf.Tensor2D>(tf.matMul(tf.relu(tf.matMul(input, scorer.hidden)), scorer.output), scorer.bias);
+/**
+ * Scores of a batch's tokens from the residual stream after η frozen layers (section 3.1): [batch, tokens].
+ * Only their order within a context decides what is kept; where the scorer has a `spread`, they are brought
+ * to mean `bias` and standard deviation `spread` over each context, its sinks not counted, so that σ(s)
+ * cannot saturate for all rows at once, where no gradient would be left.
+ * @param hidden [batch·tokens, hidden]
+ */
+export function scoreTokens(
+  scorer: Scorer,
+  hidden: tf.Tensor2D,
+  batch: TokenBatch,
+  sinks: number,
+): tf.Tensor2D {
+  const shape: [number, number] = [batch.batch, batch.tokens];
+  const raw = tf.reshape<tf.Rank.R2>(
+    tf.matMul(tf.relu(tf.matMul(hidden, scorer.hidden)), scorer.output),
+    shape,
+  );
+  if (scorer.spread === null) return tf.add<tf.Tensor2D>(raw, scorer.bias);
+  const counted = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => {
+    const token = i % batch.tokens;
+    return token >= sinks && token < batch.lengths[Math.floor(i / batch.tokens)]! ? 1 : 0;
+  });
+  const mask = tf.tensor2d(counted, shape);
+  const count = tf.maximum(tf.sum(mask, 1, true), 1);
+  const centred = tf.sub(raw, tf.div(tf.sum(tf.mul(raw, mask), 1, true), count));
+  const variance = tf.div(tf.sum(tf.mul(tf.square(centred), mask), 1, true), count);
+  const unit = tf.div(centred, tf.sqrt(tf.add(variance, 1e-6)));
+  return tf.add<tf.Tensor2D>(tf.mul(unit, scorer.spread), scorer.bias);
 }
 
 /** 1 for selected tokens, 0 for the others, [batch, tokens]; not differentiable. */
@@ -70,13 +93,16 @@ export const kvd = defineMethod({
     n_sink: sinkOption,
     lora_r: z.int().min(1).max(4096).default(128).describe('rank of the rsLoRA adapters'),
     lora_alpha: z.number().positive().default(128).describe('rsLoRA alpha; scale = alpha / sqrt(r)'),
-    scorer_bias: z.number().default(2).describe("scorer's constant: scores start around it"),
-    scorer_input_rms: z
+    scorer_bias: z
+      .number()
+      .default(0)
+      .describe('mean score of a context, or constant where score_spread is null'),
+    score_spread: z
       .number()
       .positive()
       .nullable()
-      .default(4)
-      .describe("root mean square that the scorer's input is brought to; null leaves it as it is"),
+      .default(2)
+      .describe("standard deviation that a context's scores are brought to; null leaves them as they are"),
     decay: z.boolean().default(true).describe('scale attention to kept rows by σ(score)'),
     routing: z.boolean().default(true).describe('Q and O adapters on selected tokens only'),
   }),
@@ -90,10 +116,7 @@ export const kvd = defineMethod({
       const batch = makeBatch(contexts);
       const { eta, n_sink } = adapter.settings;
       const { hidden } = model.forward(batch, { layers: eta });
-      const scores = tf.reshape(scoreRows(adapter.scorer, hidden), [
-        batch.batch,
-        batch.tokens,
-      ]) as tf.Tensor2D;
+      const scores = scoreTokens(adapter.scorer, hidden, batch, n_sink);
       const selected = selectTokens(scores, batch.lengths, kept, n_sink);
       const encoded = encodeContext(model, batch, adapter, scores, selected);
       const rows = topRows(tf.expandDims(scores, 1), batch.lengths, n_sink, Math.max(...kept));

@@ -42,7 +42,7 @@ export interface DistillHooks {
   report(report: DistillReport): void;
   /** Quality of the adapter as it stands (higher is better), measured every `eval_steps` and at the end. */
   validate(step: number): Promise<number>;
-  /** Called when `validate` gave the best value so far. */
+  /** Called when `validate` gave a value as good as the best so far, or better. */
   best(step: number, quality: number): void;
   /** Asked before each step; true saves the state and returns. */
   stop(): boolean;
@@ -191,7 +191,7 @@ export async function distill(
 
       if (progress.step % options.eval_steps === 0 || progress.step === options.max_steps) {
         const quality = await hooks.validate(progress.step);
-        if (progress.bestQuality === null || quality > progress.bestQuality) {
+        if (progress.bestQuality === null || quality >= progress.bestQuality) {
           progress.bestQuality = quality;
           hooks.best(progress.step, quality);
         }

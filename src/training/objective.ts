@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { concatPositions, type KvCache } from '../models/cache.js';
 import { makeBatch, PAD_POSITION, type TokenBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
-import { encodeContext, scoreRows, selectTokens } from '../methods/kvd.js';
+import { encodeContext, scoreTokens, selectTokens } from '../methods/kvd.js';
 import type { KvdAdapter } from '../methods/kvd-adapter.js';
 import type { Example } from './examples.js';
 
@@ -72,8 +72,7 @@ export function studentLogits(
   kept: readonly number[],
 ): tf.Tensor2D {
   const { contexts, continuations, targetRows, hidden } = pass;
-  const shape: [number, number] = [contexts.batch, contexts.tokens];
-  const scores = tf.reshape(scoreRows(adapter.scorer, hidden), shape) as tf.Tensor2D;
+  const scores = scoreTokens(adapter.scorer, hidden, contexts, adapter.settings.n_sink);
   const selected = selectTokens(scores, contexts.lengths, kept, adapter.settings.n_sink);
   const cache = encodeContext(model, contexts, adapter, scores, selected);
   return continuationLogits(model, continuations, hideRows(cache, selected), targetRows);

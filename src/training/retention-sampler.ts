@@ -5,19 +5,23 @@ export interface RetentionRange {
   retention_min: number;
   retention_max: number;
   retention_distribution: 'uniform' | 'log_uniform';
-  /** Steps in which the smallest ratio falls from `retention_max` to `retention_min`. */
+  /** Steps in which both bounds fall from 1 to their places. */
   retention_warmup_steps: number;
 }
 
 /**
  * One ratio between the bounds for step `step` (1-based); the paper gives 0.1 %-80 % and leaves the distribution
- * open. While most rows are kept the scorer learns which of them answers come from; where few are kept from the
- * start, rows that mislead are punished before rows that help are known (docs/lab-log.md).
+ * open. While all rows are kept, the gradient of a row's score tells how much the row helps. Once rows are
+ * missing it also tells which rows mislead those who ask for the missing ones, and these are the rows that
+ * would help others: so the scorer is best taught before any are (docs/lab-log.md).
  */
 export function sampleRetention(range: RetentionRange, step: number, random: Random): number {
-  const { retention_min, retention_max: high, retention_warmup_steps } = range;
-  const opened = Math.min(1, step / Math.max(1, retention_warmup_steps));
-  const low = high - (high - retention_min) * opened;
+  const { retention_warmup_steps: warmup } = range;
+  const opened = warmup === 0 ? 1 : Math.min(1, (step - 1) / warmup);
+  const [low, high] = [range.retention_min, range.retention_max].map((bound) => 1 - (1 - bound) * opened) as [
+    number,
+    number,
+  ];
   if (range.retention_distribution === 'uniform') return low + (high - low) * random.uniform();
   return low * (high / low) ** random.uniform();
 }

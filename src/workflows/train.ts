@@ -37,7 +37,7 @@ interface KvdOptions {
   lora_r: number;
   lora_alpha: number;
   scorer_bias: number;
-  scorer_input_rms: number | null;
+  score_spread: number | null;
   decay: boolean;
   routing: boolean;
 }

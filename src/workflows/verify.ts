@@ -7,7 +7,7 @@ import { keptRows } from '../base/rounding.js';
 import { startEngine } from '../engine/index.js';
 import { loadLora } from '../methods/adapter-files.js';
 import { adapterMatrices, type KvdAdapter } from '../methods/kvd-adapter.js';
-import { scoreRows, selectTokens } from '../methods/kvd.js';
+import { scoreTokens, selectTokens } from '../methods/kvd.js';
 import { makeBatch } from '../models/batch.js';
 import { loadDecoder } from '../models/checkpoint.js';
 import type { Decoder } from '../models/decoder.js';
@@ -119,7 +119,7 @@ export function referenceAdapter(folder: string, model: Decoder, reference: Safe
       hidden: matrix('scorer.hidden.weight'),
       output: matrix('scorer.output.weight'),
       bias: 2,
-      inputRms: null,
+      spread: null,
     },
     settings: { eta: 2, n_sink: 1, decay: true, routing: true },
   };
@@ -191,17 +191,9 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
       const prefix = `r${percent}`;
       const kept = contexts.map((context) => keptRows(percent / 100, context.length));
       tf.tidy(() => {
-        const scores = tf.reshape(scoreRows(adapter.scorer, pass.hidden), [
-          contexts.length,
-          contextShape[1]!,
-        ]);
+        const scores = scoreTokens(adapter.scorer, pass.hidden, pass.contexts, adapter.settings.n_sink);
         checks.compare(`${prefix}.scores`, scores.dataSync(), reference.readFloat(`${prefix}.scores`).data);
-        const selected = selectTokens(
-          scores as tf.Tensor2D,
-          pass.contexts.lengths,
-          kept,
-          adapter.settings.n_sink,
-        );
+        const selected = selectTokens(scores, pass.contexts.lengths, kept, adapter.settings.n_sink);
         checks.compare(
           `${prefix}.selected`,
           selected.dataSync(),

@@ -52,7 +52,7 @@ export function tinyAdapter(model: Decoder, overrides: Partial<KvdAdapter['setti
   const adapter = freshAdapter(
     model.config,
     settings,
-    { lora_r: 2, lora_alpha: 2, scorer_bias: 0.5, scorer_input_rms: 2 },
+    { lora_r: 2, lora_alpha: 2, scorer_bias: 0.5, score_spread: 1.5 },
     1,
   );
   shake(Object.values(adapterMatrices(adapter)) as unknown as tf.Variable[], 0.3, new Random('tiny adapter'));
