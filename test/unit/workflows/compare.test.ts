@@ -1,0 +1,95 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Store } from '../../../src/store/store.js';
+import { compareRuns } from '../../../src/workflows/compare.js';
+
+const db = join(mkdtempSync(join(tmpdir(), 'kvd-')), 'compare.sqlite');
+
+/** An evaluation of one cell with the given marks, one sample each. */
+function evaluated(eta: number, seed: number, marks: readonly number[]): string {
+  const store = Store.open(db);
+  try {
+    const id = store.createRun({
+      kind: 'eval',
+      name: `eta ${eta}`,
+      config: { method: { eta }, data: 'nano' },
+      configHash: `${eta}/${seed}`,
+      seed,
+      engine: {},
+      machine: {},
+      codeVersion: '0',
+      gitCommit: null,
+    });
+    const cell = store.openCell(id, {
+      model: 'm',
+      method: 'kvd',
+      methodOptions: JSON.stringify({ eta }),
+      adapterHash: null,
+      budget: '{}',
+      budgetLabel: '25 %',
+      retention: 0.25,
+      task: 't',
+      taskVersion: 1,
+      split: 'test',
+      seed,
+      eviction: 'real',
+    });
+    store.addSamples(
+      cell,
+      marks.map((mark, i) => ({
+        sampleId: `q${i}`,
+        prompt: 'p',
+        output: 'o',
+        references: ['o'],
+        tags: [],
+        metrics: { accuracy: mark, f1: mark },
+        contextTokens: 100,
+        keptTokens: 25,
+        bytesBefore: 400,
+        bytesAfter: 100,
+        seconds: { compress: 0.1, generate: 0.2 },
+      })),
+    );
+    store.setStatus(id, 'finished');
+    return id;
+  } finally {
+    store.close();
+  }
+}
+
+const repeated = (pattern: readonly number[]): number[] => Array.from({ length: 20 }, () => pattern).flat();
+
+describe('comparing runs', () => {
+  it('pairs two runs by sample, shows what differs alone, and tests with McNemar', () => {
+    const first = evaluated(1, 1, repeated([1, 0, 0]));
+    const second = evaluated(2, 1, repeated([1, 1, 0]));
+    const { value, text } = compareRuns(db, [first], [second]);
+    expect(value.differences).toEqual([{ key: 'method.eta', first: '1', second: '2' }]);
+    expect(value.comparisons).toHaveLength(1);
+    expect(value.comparisons[0]).toMatchObject({ n: 60, accuracyTest: 'McNemar' });
+    expect(value.comparisons[0]!.accuracyP).toBeCloseTo(2 * 0.5 ** 20, 12);
+    expect(text).not.toContain('data');
+  });
+
+  it('averages seeds sample by sample before it pairs them', () => {
+    const first = [evaluated(3, 1, repeated([1, 0])), evaluated(3, 2, repeated([0, 0]))];
+    const second = [evaluated(4, 1, repeated([1, 1])), evaluated(4, 2, repeated([1, 0]))];
+    const [compared] = compareRuns(db, first, second).value.comparisons;
+    expect(compared).toMatchObject({
+      n: 40,
+      accuracyFirst: 0.25,
+      accuracySecond: 0.75,
+      accuracyTest: 'paired bootstrap',
+    });
+    expect(compared!.f1Difference).toMatchObject({ mean: 0.5, low: 0.5, high: 0.5 });
+    expect(compared!.accuracyP).toBeLessThan(0.002);
+  });
+
+  it('says so where nothing can be paired', () => {
+    const empty = evaluated(5, 1, []);
+    const full = evaluated(5, 2, [1]);
+    expect(() => compareRuns(db, [empty], [full])).toThrow('share no sample');
+  });
+});
