@@ -9,50 +9,12 @@ import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/base/errors.js';
 import { packageRoot } from '../../../src/base/paths.js';
 import { migrations } from '../../../src/store/schema.js';
-import { Store, type CellSpec, type SampleRow } from '../../../src/store/store.js';
+import { Store } from '../../../src/store/store.js';
+import { cell, run, sample } from '../../helpers/rows.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
 let count = 0;
 const fresh = (): string => join(folder, `${count++}.sqlite`);
-
-const run = {
-  kind: 'eval',
-  name: 'r',
-  config: {},
-  configHash: 'h',
-  seed: 1,
-  engine: {},
-  machine: {},
-  codeVersion: '0',
-  gitCommit: null,
-};
-const cell: CellSpec = {
-  model: 'm',
-  method: 'kvd',
-  methodOptions: '{}',
-  adapterHash: null,
-  budget: '{}',
-  budgetLabel: '25 %',
-  retention: 0.25,
-  task: 't',
-  taskVersion: 1,
-  split: 'test',
-  seed: 1,
-  eviction: 'real',
-};
-const sample = (id: string, metrics: Record<string, number>, output = 'o'): SampleRow => ({
-  sampleId: id,
-  prompt: 'p',
-  output,
-  references: ['o'],
-  tags: [],
-  metrics,
-  contextTokens: 100,
-  keptTokens: 25,
-  bytesBefore: 400,
-  bytesAfter: 100,
-  seconds: { compress: 0.1, generate: 0.2 },
-});
 
 function problem(work: () => unknown): UserError {
   try {

@@ -5,50 +5,14 @@ import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/base/errors.js';
 import { databaseError } from '../../../src/store/connection.js';
-import { Store, type CellSpec, type SampleRow } from '../../../src/store/store.js';
+import { Store } from '../../../src/store/store.js';
+import { cell, run, sample as row } from '../../helpers/rows.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
 let count = 0;
 const fresh = (): string => join(folder, `${count++}.sqlite`);
 
-const run = {
-  kind: 'eval',
-  name: 'r',
-  config: { a: 1 },
-  configHash: 'h',
-  seed: 1,
-  engine: {},
-  machine: {},
-  codeVersion: '0',
-  gitCommit: null,
-};
-const cell: CellSpec = {
-  model: 'm',
-  method: 'kvd',
-  methodOptions: '{}',
-  adapterHash: null,
-  budget: '{}',
-  budgetLabel: '25 %',
-  retention: 0.25,
-  task: 't',
-  taskVersion: 1,
-  split: 'test',
-  seed: 1,
-  eviction: 'real',
-};
-const sample = (id: string, accuracy: number): SampleRow => ({
-  sampleId: id,
-  prompt: 'p',
-  output: 'o',
-  references: ['o'],
-  tags: [],
-  metrics: { accuracy },
-  contextTokens: 100,
-  keptTokens: 25,
-  bytesBefore: 400,
-  bytesAfter: 100,
-  seconds: { compress: 0.1, generate: 0.2 },
-});
+const sample = (id: string, accuracy: number): ReturnType<typeof row> => row(id, { accuracy });
 
 function codeOf(work: () => unknown): string {
   try {
@@ -67,7 +31,7 @@ describe('the store', () => {
     expect(store.findRun({ kind: 'eval', configHash: 'h' })).toMatchObject({
       id,
       status: 'running',
-      config: { a: 1 },
+      config: run.config,
     });
     store.setStatus(id, 'finished');
     expect(store.run(id.slice(0, 10)).status).toBe('finished');

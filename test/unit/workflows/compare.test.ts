@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Store } from '../../../src/store/store.js';
 import { compareRuns } from '../../../src/workflows/compare.js';
+import { cell, run, sample } from '../../helpers/rows.js';
 
 const db = join(mkdtempSync(join(tmpdir(), 'kvd-')), 'compare.sqlite');
 
@@ -12,45 +13,15 @@ function evaluated(eta: number, seed: number, marks: readonly number[]): string 
   const store = Store.open(db);
   try {
     const id = store.createRun({
-      kind: 'eval',
-      name: `eta ${eta}`,
+      ...run,
       config: { method: { eta }, data: 'nano' },
       configHash: `${eta}/${seed}`,
       seed,
-      engine: {},
-      machine: {},
-      codeVersion: '0',
-      gitCommit: null,
     });
-    const cell = store.openCell(id, {
-      model: 'm',
-      method: 'kvd',
-      methodOptions: JSON.stringify({ eta }),
-      adapterHash: null,
-      budget: '{}',
-      budgetLabel: '25 %',
-      retention: 0.25,
-      task: 't',
-      taskVersion: 1,
-      split: 'test',
-      seed,
-      eviction: 'real',
-    });
+    const cellId = store.openCell(id, { ...cell, methodOptions: JSON.stringify({ eta }), seed });
     store.addSamples(
-      cell,
-      marks.map((mark, i) => ({
-        sampleId: `q${i}`,
-        prompt: 'p',
-        output: 'o',
-        references: ['o'],
-        tags: [],
-        metrics: { accuracy: mark, f1: mark },
-        contextTokens: 100,
-        keptTokens: 25,
-        bytesBefore: 400,
-        bytesAfter: 100,
-        seconds: { compress: 0.1, generate: 0.2 },
-      })),
+      cellId,
+      marks.map((mark, i) => sample(`q${i}`, { accuracy: mark, f1: mark })),
     );
     store.setStatus(id, 'finished');
     return id;
