@@ -40,6 +40,8 @@ export const wasm: Engine = {
   probe: () => Promise.resolve({ available: true }),
   start: async () => {
     const entry = require.resolve('@tensorflow/tfjs-backend-wasm');
+    // The union package registers the gradients of all operations, which tfjs-core in Node does not.
+    require('@tensorflow/tfjs');
     const backend = require(entry) as { setWasmPaths(prefix: string): void };
     backend.setWasmPaths(`${dirname(join(entry))}/`);
     registerSegmentSum();

@@ -18,7 +18,6 @@ method:
 training:
   kl_forward_weight: 0.6      # λ: KL(teacher‖student) against KL(student‖teacher)
   learning_rate: 2.0e-3
-  adam_beta2: 0.98
   max_steps: 400
   micro_batch_size: 24
   retention_min: 0.001        # one adapter serves all ratios: each example draws one
