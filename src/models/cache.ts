@@ -50,6 +50,20 @@ export function concatPositions(before: tf.Tensor3D, after: tf.Tensor3D): tf.Ten
 }
 
 /**
+ * Rows of `x` [batch, heads, tokens, …] by number, [batch, heads, kept, …]. Row numbers are made those of the
+ * flattened tensor, since tfjs-backend-wasm 4.22 gathers wrong rows where there are batch dimensions.
+ * @param index int32 [batch, heads, kept]
+ */
+function takeRows(x: tf.Tensor, index: tf.Tensor3D): tf.Tensor {
+  const [batch, heads, tokens, ...rest] = x.shape as [number, number, number, ...number[]];
+  const lists = batch * heads;
+  const starts = Int32Array.from({ length: lists }, (_, list) => list * tokens);
+  const rows = tf.add(tf.reshape(index, [lists, index.shape[2]]), tf.tensor2d(starts, [lists, 1], 'int32'));
+  const flat = tf.reshape(x, [lists * tokens, ...rest]);
+  return tf.reshape(tf.gather(flat, tf.reshape(rows, [-1])), [...index.shape, ...rest]);
+}
+
+/**
  * Keeps the given rows of each layer: the rest is gone, not masked.
  * @param rows per layer int32 [batch, kvHeads or 1, kept]: row numbers, padded with any valid one
  * @param kept per sequence how many of them count; the others become rows that hold nothing
@@ -70,7 +84,7 @@ export function gatherRows(cache: KvCache, rows: tf.Tensor3D[], kept: readonly n
       if (known !== undefined) return known;
       const heads = index.shape[1];
       const full = tf.broadcastTo(before, [batch, heads, before.shape[2]]);
-      const picked = tf.gather(full, index, 2, 2) as tf.Tensor3D;
+      const picked = takeRows(full, index) as tf.Tensor3D;
       const chosen = tf.where(valid, picked, tf.fill(picked.shape, 1e9)) as tf.Tensor3D;
       shared.set(index, chosen);
       return chosen;
@@ -78,7 +92,7 @@ export function gatherRows(cache: KvCache, rows: tf.Tensor3D[], kept: readonly n
     const pick = (x: tf.Tensor4D, index: tf.Tensor3D): tf.Tensor4D => {
       const heads = x.shape[1];
       const spread = tf.broadcastTo(index, [batch, heads, width]) as tf.Tensor3D;
-      return tf.gather(x, tf.cast(spread, 'int32'), 2, 2) as tf.Tensor4D;
+      return takeRows(x, tf.cast(spread, 'int32')) as tf.Tensor4D;
     };
     return {
       keys: cache.keys.map((x, layer) => pick(x, rows[layer]!)),
