@@ -1,7 +1,8 @@
 /** H2, question-aware: attention accumulated over context and question. */
 import { z } from 'zod';
-import { compressByAccumulatedAttention } from './heavy-hitters.js';
+import { accumulatedAttention } from './heavy-hitters.js';
 import { defineMethod } from './method.js';
+import { compressByAttention, withQuestions } from './observed-attention.js';
 import { sinkOption } from './selection.js';
 
 export const h2a = defineMethod({
@@ -11,11 +12,8 @@ export const h2a = defineMethod({
   eviction: 'real',
   needs: { training: false, question: true, attention: true },
   options: z.strictObject({ n_sink: sinkOption }),
-  compress: (request, { n_sink }) => {
-    const whole = request.contexts.map((context, row) => [...context, ...(request.questions?.[row] ?? [])]);
-    return {
-      cache: compressByAccumulatedAttention(request, whole, n_sink),
-      kept: [...request.kept],
-    };
-  },
+  compress: (request, { n_sink }) => ({
+    cache: compressByAttention(request, withQuestions(request), n_sink, accumulatedAttention),
+    kept: [...request.kept],
+  }),
 });

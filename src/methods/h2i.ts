@@ -1,7 +1,8 @@
 /** H2, question-independent: attention accumulated over the context alone. */
 import { z } from 'zod';
-import { compressByAccumulatedAttention } from './heavy-hitters.js';
+import { accumulatedAttention } from './heavy-hitters.js';
 import { defineMethod } from './method.js';
+import { compressByAttention } from './observed-attention.js';
 import { sinkOption } from './selection.js';
 
 export const h2i = defineMethod({
@@ -12,7 +13,7 @@ export const h2i = defineMethod({
   needs: { training: false, question: false, attention: true },
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => ({
-    cache: compressByAccumulatedAttention(request, request.contexts as number[][], n_sink),
+    cache: compressByAttention(request, request.contexts as number[][], n_sink, accumulatedAttention),
     kept: [...request.kept],
   }),
 });

@@ -5,6 +5,17 @@ import { h2a } from './h2a.js';
 import { h2i } from './h2i.js';
 import { kvd } from './kvd.js';
 import { random } from './random.js';
+import { snapkv } from './snapkv.js';
+import { snapkvQuestion } from './snapkv-question.js';
 import { streaming } from './streaming.js';
 
-export const methods = new Registry('method', [full, kvd, h2a, h2i, random, streaming]);
+export const methods = new Registry('method', [
+  full,
+  kvd,
+  h2a,
+  h2i,
+  snapkv,
+  snapkvQuestion,
+  random,
+  streaming,
+]);
