@@ -57,6 +57,23 @@ export function readJson(path: string, maxBytes?: number): unknown {
   }
 }
 
+/** Values of a JSON Lines file, empty lines left out; a syntax error is a UserError with file and line. */
+export function readJsonLines(path: string, maxBytes?: number): { line: number; value: unknown }[] {
+  return readText(path, maxBytes)
+    .split('\n')
+    .map((text, i) => ({ text, line: i + 1 }))
+    .filter(({ text }) => text.trim() !== '')
+    .map(({ text, line }) => {
+      try {
+        return { line, value: JSON.parse(text) as unknown };
+      } catch (error) {
+        throw new UserError('bad-json', `not valid JSON: ${(error as Error).message}`, {
+          where: `${path}:${line}`,
+        });
+      }
+    });
+}
+
 /**
  * Writes a file so that a reader sees the old content or the whole new one, whatever happens:
  * a temporary file beside it, flushed to disk, then renamed.

@@ -24,6 +24,11 @@ export interface PassageSource {
   get(index: number): Passage;
 }
 
+/** Passages that are all in memory. */
+export function passageSource(passages: readonly Passage[]): PassageSource {
+  return { size: passages.length, get: (index) => passages[index]! };
+}
+
 export interface Dataset<Options = unknown> extends Entry {
   /** Bumped whenever the same options would give other passages. */
   readonly version: number;

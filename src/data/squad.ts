@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readJson } from '../base/files.js';
-import { defineDataset, type Passage } from './passage.js';
+import { defineDataset, passageSource, type Passage } from './passage.js';
 
 const answerSchema = z.object({ text: z.string(), answer_start: z.int().optional() });
 const fileSchema = z.object({
@@ -58,8 +58,5 @@ export const squad = defineDataset({
   version: 1,
   splits: ['train', 'validation', 'test'],
   options: z.strictObject({ data: z.string().describe('path of the JSON file') }),
-  open: ({ data }) => {
-    const passages = readSquad(data);
-    return { size: passages.length, get: (index) => passages[index]! };
-  },
+  open: ({ data }) => passageSource(readSquad(data)),
 });

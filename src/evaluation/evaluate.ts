@@ -1,5 +1,6 @@
 /** One cell of a comparison: a method at a budget, on a task's samples. */
 import * as tf from '@tensorflow/tfjs-core';
+import { compressInFolds } from '../methods/folding.js';
 import type { Compression, Method } from '../methods/method.js';
 import type { KvdAdapter } from '../methods/kvd-adapter.js';
 import { makeBatch } from '../models/batch.js';
@@ -20,6 +21,8 @@ export interface EvaluationRequest {
   adapter?: KvdAdapter;
   /** Rows to keep of a context of `length` tokens. */
   keptRows(length: number): number;
+  /** Longer contexts are compressed in folds of this many tokens; never where not given. */
+  foldTokens?: number;
   batchSize: number;
   maxNewTokens: number;
 }
@@ -136,7 +139,8 @@ function compress(
   first: readonly number[],
 ): Compression {
   const chosen = first.map((i) => batch[i]!);
-  return request.method.compress(
+  return compressInFolds(
+    request.method,
     {
       model: request.model,
       contexts: chosen.map(({ context }) => context),
@@ -145,6 +149,7 @@ function compress(
       ...(request.adapter !== undefined && { adapter: request.adapter }),
     },
     request.methodOptions,
+    request.foldTokens ?? Infinity,
   );
 }
 

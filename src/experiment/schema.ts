@@ -86,6 +86,11 @@ const evaluation = z
     budget_tokens: oneOrMany(z.int().min(1)).optional().describe('rows kept, whatever the length'),
     split: z.string().default('test').describe('split of the task'),
     limit: steps.optional().describe('most samples'),
+    fold_tokens: z
+      .int()
+      .min(2)
+      .optional()
+      .describe('longer contexts are compressed in folds of this many tokens; the paper takes 1536'),
     batch_size: steps.default(32).describe('samples at once'),
     max_new_tokens: steps.optional().describe("longest answer; the task's own unless given"),
   })

@@ -1,8 +1,8 @@
 /** No compression: every row stays. The row that all others are measured against. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { makeBatch } from '../models/batch.js';
 import { defineMethod } from './method.js';
+import { requestBatch } from './selection.js';
 
 export const full = defineMethod({
   name: 'full',
@@ -11,9 +11,9 @@ export const full = defineMethod({
   eviction: 'real',
   needs: { training: false, question: false, attention: false },
   options: z.strictObject({}),
-  compress: ({ model, contexts }) => {
-    const batch = makeBatch(contexts);
-    const cache = tf.tidy(() => model.forward(batch, { cacheOnly: true }).cache);
+  compress: (request) => {
+    const batch = requestBatch(request);
+    const cache = tf.tidy(() => request.model.forward(batch, { cacheOnly: true }).cache);
     return { cache, kept: batch.lengths };
   },
 });

@@ -1,13 +1,13 @@
 /** KV-Distill: a learned selection of rows into which a routed encoder packs the rest. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { makeBatch, type TokenBatch } from '../models/batch.js';
+import type { TokenBatch } from '../models/batch.js';
 import { gatherRows, type KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import type { KvdAdapter, Scorer } from './kvd-adapter.js';
 import { UserError } from '../base/errors.js';
 import { defineMethod } from './method.js';
-import { sinkOption, topRows } from './selection.js';
+import { requestBatch, sinkOption, topRows } from './selection.js';
 
 /**
  * Scores of a batch's tokens from the residual stream after η frozen layers (section 3.1): [batch, tokens].
@@ -106,14 +106,15 @@ export const kvd = defineMethod({
     decay: z.boolean().default(true).describe('scale attention to kept rows by σ(score)'),
     routing: z.boolean().default(true).describe('Q and O adapters on selected tokens only'),
   }),
-  compress: ({ model, contexts, kept, adapter }) => {
+  compress: (request) => {
+    const { model, kept, adapter } = request;
     if (adapter === undefined) {
       throw new UserError('no-adapter', 'method kvd needs a trained adapter', {
         hint: 'Train one with `kvd train`, or name its folder with `--adapter`.',
       });
     }
     const cache = tf.tidy(() => {
-      const batch = makeBatch(contexts);
+      const batch = requestBatch(request);
       const { eta, n_sink } = adapter.settings;
       const { hidden } = model.forward(batch, { layers: eta });
       const scores = scoreTokens(adapter.scorer, hidden, batch, n_sink);

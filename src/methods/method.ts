@@ -20,6 +20,8 @@ export interface CompressionRequest {
   model: Decoder;
   /** Token ids of each context, BOS included. */
   contexts: readonly number[][];
+  /** Position of each context's first token; 0 unless given. */
+  starts?: readonly number[];
   /** Rows to keep of each context, between 1 and its length. */
   kept: readonly number[];
   /** Token ids of each context's question; present for question-aware methods. */

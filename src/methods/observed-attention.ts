@@ -1,9 +1,9 @@
 /** Selection by attention that a plain prefill shows: what all methods that observe it share. */
 import * as tf from '@tensorflow/tfjs-core';
-import { makeBatch, type TokenBatch } from '../models/batch.js';
+import type { TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import type { CompressionRequest } from './method.js';
-import { keepTopRows } from './selection.js';
+import { keepTopRows, requestBatch } from './selection.js';
 
 /**
  * Prefill that observes attention, then the best rows of each layer and head.
@@ -17,13 +17,13 @@ export function compressByAttention(
   score: (weights: tf.Tensor5D, batch: TokenBatch) => tf.Tensor3D,
 ): KvCache {
   return tf.tidy(() => {
-    const batch = makeBatch(queries);
+    const batch = requestBatch(request, queries);
     const { cache, observed } = request.model.forward(batch, {
       observeAttention: (_layer, weights) => score(weights, batch),
     });
     const lengths = request.contexts.map((context) => context.length);
     const compressed = keepTopRows(cache, observed as tf.Tensor3D[], lengths, request.kept, sinks);
-    return { ...compressed, nextPositions: lengths };
+    return { ...compressed, nextPositions: lengths.map((length, row) => batch.starts[row]! + length) };
   });
 }
 

@@ -1,7 +1,7 @@
 /** Which rows of a cache stay: what all methods share once they have scores. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { makeBatch } from '../models/batch.js';
+import { makeBatch, type TokenBatch } from '../models/batch.js';
 import { gatherRows, type KvCache } from '../models/cache.js';
 import type { CompressionRequest } from './method.js';
 
@@ -12,6 +12,14 @@ export const sinkOption = z
   .max(9)
   .default(4)
   .describe('sink tokens: the first tokens of the context, kept whatever their score');
+
+/** The contexts of a request, or sequences that begin with them, as a batch at the positions asked for. */
+export function requestBatch(
+  request: CompressionRequest,
+  sequences: readonly (readonly number[])[] = request.contexts,
+): TokenBatch {
+  return makeBatch(sequences, request.starts === undefined ? {} : { starts: request.starts });
+}
 
 /**
  * Scores with padding last and sinks first, so that a plain top-k obeys both.
@@ -74,7 +82,7 @@ export function compressByContextScores(
 ): KvCache {
   return tf.tidy(() => {
     const { model, contexts, kept } = request;
-    const batch = makeBatch(contexts);
+    const batch = requestBatch(request);
     const flat = new Float32Array(batch.batch * batch.tokens);
     contexts.forEach((ids, row) => flat.set(Array.from(scoreOf(ids)), row * batch.tokens));
     const scores = tf.tensor3d(flat, [batch.batch, 1, batch.tokens]);

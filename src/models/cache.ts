@@ -1,5 +1,6 @@
 /** The KV cache: what attention looks back at. Rows may be missing, and may differ by layer and head. */
 import * as tf from '@tensorflow/tfjs-core';
+import { PAD_POSITION } from './batch.js';
 
 /** Keys (after rotary embedding) and values of KV heads, never of query heads. (A type, so that tf.tidy takes it.) */
 export type KvCache = {
@@ -50,6 +51,52 @@ export function concatPositions(before: tf.Tensor3D, after: tf.Tensor3D): tf.Ten
 }
 
 /**
+ * Caches of a sequence's parts, which follow each other in the batch, as the cache of the sequence. Sequences of
+ * fewer parts get rows that hold nothing.
+ * @param parts how many parts each sequence has
+ */
+export function joinParts(cache: KvCache, parts: readonly number[]): KvCache {
+  return tf.tidy(() => {
+    const width = Math.max(...parts);
+    const total = parts.reduce((sum, count) => sum + count, 0);
+    const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, count) => sum + count, 0));
+    const places = parts.flatMap((count, i) =>
+      Array.from({ length: width }, (_, part) => ends[i]! - count + Math.min(part, count - 1)),
+    );
+    const index = tf.tensor1d(places, 'int32');
+    const real = tf.tensor4d(
+      parts.flatMap((count) => Array.from({ length: width }, (_, part) => part < count)),
+      [parts.length, 1, width, 1],
+      'bool',
+    );
+    const spread = (x: tf.Tensor): tf.Tensor => {
+      const [, heads, rows, ...rest] = x.shape as [number, number, number, ...number[]];
+      const picked = tf.reshape(tf.gather(x, index), [parts.length, width, heads, rows, ...rest]);
+      return tf.transpose(picked, [0, 2, 1, 3, ...rest.map((_, i) => 4 + i)]);
+    };
+    const flat = (x: tf.Tensor): tf.Tensor => {
+      const [batch, heads, folds, rows, ...rest] = x.shape as [number, number, number, number, ...number[]];
+      return tf.reshape(x, [batch, heads, folds * rows, ...rest]);
+    };
+    const shared = new Map<tf.Tensor, tf.Tensor3D>();
+    const positions = cache.positions.map((before) => {
+      const known = shared.get(before);
+      if (known !== undefined) return known;
+      const own = spread(tf.broadcastTo(before, [total, ...before.shape.slice(1)]));
+      const joined = flat(tf.where(real, own, tf.fill(own.shape, PAD_POSITION))) as tf.Tensor3D;
+      shared.set(before, joined);
+      return joined;
+    });
+    return {
+      keys: cache.keys.map((x) => flat(spread(x)) as tf.Tensor4D),
+      values: cache.values.map((x) => flat(spread(x)) as tf.Tensor4D),
+      positions,
+      nextPositions: ends.map((end) => cache.nextPositions[end - 1]!),
+    };
+  });
+}
+
+/**
  * Rows of `x` [batch, heads, tokens, …] by number, [batch, heads, kept, …]. Row numbers are made those of the
  * flattened tensor, since tfjs-backend-wasm 4.22 gathers wrong rows where there are batch dimensions.
  * @param index int32 [batch, heads, kept]
@@ -85,7 +132,7 @@ export function gatherRows(cache: KvCache, rows: tf.Tensor3D[], kept: readonly n
       const heads = index.shape[1];
       const full = tf.broadcastTo(before, [batch, heads, before.shape[2]]);
       const picked = takeRows(full, index) as tf.Tensor3D;
-      const chosen = tf.where(valid, picked, tf.fill(picked.shape, 1e9)) as tf.Tensor3D;
+      const chosen = tf.where(valid, picked, tf.fill(picked.shape, PAD_POSITION)) as tf.Tensor3D;
       shared.set(index, chosen);
       return chosen;
     });

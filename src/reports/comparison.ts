@@ -7,6 +7,10 @@ const MARKS: readonly [key: string, label: string][] = [
   ['accuracy', 'accuracy %'],
   ['exact_match', 'EM %'],
   ['f1', 'F1 %'],
+  ['rougeL', 'ROUGE-L'],
+  ['rouge1', 'ROUGE-1'],
+  ['rouge2', 'ROUGE-2'],
+  ['rougeLsum', 'ROUGE-Lsum'],
   ['agreement', 'top-1 agreement %'],
 ];
 

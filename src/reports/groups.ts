@@ -27,13 +27,13 @@ type Config = Record<string, Record<string, unknown> | undefined>;
 /** Options of the method, what was asked, and for a trained method how it was trained. */
 function variantOf(cell: CellSummary): Variant {
   const { method, training, data, evaluation } = cell.config as Config;
-  const { task_options, limit, max_new_tokens } = evaluation ?? {};
+  const { task_options, limit, max_new_tokens, fold_tokens } = evaluation ?? {};
   const { output_dir: _folder, save_steps: _often, ...trained } = training ?? {};
   const how = training === undefined ? { adapter: cell.adapterHash } : { ...trained, method, data };
   return {
     options: JSON.parse(cell.methodOptions) as unknown,
     task_version: cell.taskVersion,
-    evaluation: { task_options, limit, max_new_tokens },
+    evaluation: { task_options, limit, max_new_tokens, fold_tokens },
     ...(cell.adapterHash !== null && { training: how }),
   };
 }

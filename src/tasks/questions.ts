@@ -2,12 +2,12 @@
 import type { PassageSource } from '../data/passage.js';
 import type { TaskSample } from './task.js';
 
-/** Every question of every passage, in order. */
+/** Every question that has an answer, of every passage, in order. */
 export function* questionsOf(source: PassageSource): Generator<TaskSample> {
   for (let index = 0; index < source.size; index++) {
     const passage = source.get(index);
     for (const { id, question, answers, tags } of passage.questions) {
-      yield { id, context: passage.context, question, answers, tags: tags ?? [] };
+      if (answers.length > 0) yield { id, context: passage.context, question, answers, tags: tags ?? [] };
     }
   }
 }

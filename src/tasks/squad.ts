@@ -15,9 +15,5 @@ export const squad = defineTask({
   metrics: ['accuracy', 'exact_match', 'f1'],
   chance: 0,
   maxNewTokens: 128,
-  *samples(options, split) {
-    for (const sample of questionsOf(dataset.open(options, split))) {
-      if (sample.answers.length > 0) yield sample;
-    }
-  },
+  samples: (options, split) => questionsOf(dataset.open(options, split)),
 });

@@ -13,7 +13,7 @@ export interface TaskSample {
   tags: readonly string[];
 }
 
-export type MetricName = 'accuracy' | 'exact_match' | 'f1';
+export type MetricName = 'accuracy' | 'exact_match' | 'f1' | 'rouge1' | 'rouge2' | 'rougeL' | 'rougeLsum';
 
 export interface Task<Options = unknown> extends Entry {
   /** Bumped whenever the same options would give other samples or marks. */

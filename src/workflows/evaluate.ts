@@ -154,6 +154,7 @@ export async function evaluateExperiment(
             methodOptions: cell.options,
             ...(method.needs.training && adapter !== undefined && { adapter }),
             keptRows: (length: number) => keptTokens(cell.budget, length),
+            ...(evaluation.fold_tokens !== undefined && { foldTokens: evaluation.fold_tokens }),
             batchSize: evaluation.batch_size,
             maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
           };

@@ -114,3 +114,9 @@ export function rouge(type: RougeType, target: string, prediction: string, stem:
   const common = lcsTable(wanted, predicted)[wanted.length]![predicted.length]!;
   return score(common, predicted.length, wanted.length);
 }
+
+/** Stemmed F-measure of an output, the best over the references (rouge_score's `score_multi`). */
+export function bestRouge(type: RougeType): (output: string, references: readonly string[]) => number {
+  return (output, references) =>
+    references.reduce((best, target) => Math.max(best, rouge(type, target, output, true).fmeasure), 0);
+}
