@@ -13,7 +13,7 @@ export const h2i = defineMethod({
   needs: { training: false, question: false, attention: true },
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => ({
-    cache: compressByAttention(request, request.contexts as number[][], n_sink, accumulatedAttention),
+    cache: compressByAttention(request, request.contexts, n_sink, accumulatedAttention),
     kept: [...request.kept],
   }),
 });

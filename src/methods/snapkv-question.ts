@@ -11,8 +11,8 @@ export const snapkvQuestion = defineMethod({
   needs: { training: false, question: true, attention: true },
   options: windowOptions,
   compress: (request, options) => ({
-    cache: compressByAttention(request, withQuestions(request), options.n_sink, (weights, batch) =>
-      windowScores(weights, batch, options),
+    cache: compressByAttention(request, withQuestions(request), options.n_sink, (batch) =>
+      windowScores(batch, options),
     ),
     kept: [...request.kept],
   }),

@@ -11,8 +11,8 @@ export const snapkv = defineMethod({
   needs: { training: false, question: false, attention: true },
   options: windowOptions,
   compress: (request, options) => ({
-    cache: compressByAttention(request, request.contexts as number[][], options.n_sink, (weights, batch) =>
-      windowScores(weights, batch, options),
+    cache: compressByAttention(request, request.contexts, options.n_sink, (batch) =>
+      windowScores(batch, options),
     ),
     kept: [...request.kept],
   }),

@@ -42,8 +42,11 @@ export interface ForwardOptions {
   cacheOnly?: boolean;
   /** Added to the embeddings, [batch·tokens, hidden]. */
   embeddingOffset?: tf.Tensor2D;
-  /** Reduces a layer's attention weights [batch, kvHeads, group, tokens, keys] to what is wanted of them. */
-  observeAttention?: (layer: number, weights: tf.Tensor5D) => tf.Tensor;
+  /**
+   * Reduces the attention weights [batch, kvHeads, group, queries, keys] of the query tokens from `first` on to
+   * what is wanted of them. Long batches come in several pieces, whose results are added up.
+   */
+  observeAttention?: (layer: number, weights: tf.Tensor5D, first: number) => tf.Tensor;
   /** Collect the residual stream before each layer and after the last. */
   collectHidden?: boolean;
 }
@@ -62,12 +65,15 @@ interface Pass {
   batch: number;
   tokens: number;
   rotary: RotaryTable;
-  mask: (layer: number) => tf.Tensor4D;
+  /** Mask of `count` query tokens from `first` on. */
+  mask: (layer: number, first: number, count: number) => tf.Tensor4D;
   options: ForwardOptions;
   observed: tf.Tensor[];
 }
 
 export class Decoder {
+  /** Most attention weights at once, 256 MB of them; longer batches attend in pieces of query tokens. */
+  attentionBlock = 2 ** 26;
   private readonly rotary: RotaryCache;
 
   /** @param logitScale factor on the final hidden state; 1 but while pre-training (see training/pretrain). */
@@ -99,7 +105,7 @@ export class Decoder {
       rotary: this.rotary.table(positions.ids, positions.rows),
       options,
       observed: [],
-      mask: (layer) => {
+      mask: (layer, first, count) => {
         const window = plan.window(layer);
         const before = past?.positions[layer];
         const key = `${before === undefined ? -1 : pastIds.indexOf(before)}/${window ?? 0}`;
@@ -107,9 +113,9 @@ export class Decoder {
         if (known !== undefined) return known;
         const keys = before === undefined ? own : concatPositions(before, own);
         const group = config.numHeads / config.numKvHeads;
-        const mask = attentionMask(queries, keys, window);
+        const mask = attentionMask(tf.slice(queries, [0, first], [-1, count]), keys, window);
         const tiled = group === 1 ? mask : tf.tile(mask, [1, 1, group, 1]);
-        masks.set(key, tiled);
+        if (count === batch.tokens) masks.set(key, tiled);
         return tiled;
       },
     };
@@ -189,16 +195,27 @@ export class Decoder {
     const past = options.past;
     const keys = past === undefined ? key : tf.concat([past.keys[layer]!, key], 2);
     const values = past === undefined ? ownValues : tf.concat([past.values[layer]!, ownValues], 2);
-    // Query heads that share a KV head are consecutive: their tokens become rows of one matrix.
-    const grouped = tf.reshape(query, [batch, numKvHeads, group * tokens, headDim]);
-    const scaled = tf.mul(grouped, this.plan.attentionScale);
-    const scores = softcap(tf.matMul(scaled, keys, false, true), this.plan.attentionSoftcap);
-    const probabilities = tf.softmax(tf.add(scores, pass.mask(layer)));
-    if (options.observeAttention) {
-      const shape = [batch, numKvHeads, group, tokens, keys.shape[2]] as [number, number, number, number, number];
-      pass.observed.push(options.observeAttention(layer, tf.reshape(probabilities, shape)));
-    }
-    const mixed = tf.reshape(tf.matMul(probabilities, values), [batch, numHeads, tokens, headDim]);
+    const attend = (first: number, count: number): tf.Tensor[] => {
+      const some = count === tokens ? query : tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
+      // Query heads that share a KV head are consecutive: their tokens become rows of one matrix.
+      const grouped = tf.reshape(some, [batch, numKvHeads, group * count, headDim]);
+      const scaled = tf.mul(grouped, this.plan.attentionScale);
+      const scores = softcap(tf.matMul(scaled, keys, false, true), this.plan.attentionSoftcap);
+      const probabilities = tf.softmax(tf.add(scores, pass.mask(layer, first, count)));
+      const mixed = tf.reshape(tf.matMul(probabilities, values), [batch, numHeads, count, headDim]);
+      if (options.observeAttention === undefined) return [mixed];
+      const shape = [batch, numKvHeads, group, count, keys.shape[2]] as [number, number, number, number, number];
+      return [mixed, options.observeAttention(layer, tf.reshape(probabilities, shape), first)];
+    };
+    const block = Math.max(1, Math.floor(this.attentionBlock / (batch * numHeads * keys.shape[2]!)));
+    const parts =
+      block >= tokens
+        ? [attend(0, tokens)]
+        : Array.from({ length: Math.ceil(tokens / block) }, (_, i) =>
+            tf.tidy(() => attend(i * block, Math.min(block, tokens - i * block))),
+          );
+    const mixed = parts.length === 1 ? parts[0]![0]! : tf.concat(parts.map(([part]) => part!), 2);
+    if (options.observeAttention) pass.observed.push(tf.addN(parts.map(([, observed]) => observed!)));
     const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
     const out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
     return options.lora ? tf.add<tf.Tensor2D>(out, loraDelta(rows as tf.Tensor2D, options.lora, layer, ['o'])) : out;

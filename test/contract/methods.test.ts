@@ -27,8 +27,10 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
     const compress = (
       rows: readonly number[],
       which = [0, 1],
+      attentionBlock?: number,
     ): { result: Compression; logits: number[][] } => {
       const { model } = tinyDecoder(family);
+      if (attentionBlock !== undefined) model.attentionBlock = attentionBlock;
       const result = method.compress(
         {
           model,
@@ -47,6 +49,13 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
       }) as unknown as number[][];
       return { result, logits };
     };
+
+    it('gives the same where attention goes in pieces', () => {
+      const rows = name === 'full' ? [12, 7] : [5, 3];
+      const { logits } = compress(rows);
+      const inPieces = compress(rows, [0, 1], 2 * 4 * 12 * 5).logits;
+      logits.forEach((values, row) => expectClose(inPieces[row]!, values, 1e-5));
+    });
 
     it('holds as many rows as asked for, in every layer and head', () => {
       const wanted = name === 'full' ? [12, 7] : [5, 3];

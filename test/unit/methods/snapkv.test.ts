@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
 import { windowScores } from '../../../src/methods/observation-window.js';
+import { prefillWithScores } from '../../../src/methods/observed-attention.js';
 import { snapkv } from '../../../src/methods/snapkv.js';
 import { snapkvQuestion } from '../../../src/methods/snapkv-question.js';
 import { makeBatch } from '../../../src/models/batch.js';
@@ -34,12 +35,10 @@ describe.each([
     const model = loadDecoder(golden('llama8'));
     tf.tidy(() => {
       const batch = makeBatch([context]);
-      const { observed } = model.forward(batch, {
-        observeAttention: (_layer, weights) => windowScores(weights, batch, options),
-      });
-      observed.forEach((scores, layer) => {
+      const { scores } = prefillWithScores(model, batch, windowScores(batch, options));
+      scores.forEach((tensor, layer) => {
         const expected = reference.readFloat(`scores.${layer}`).data;
-        const ours = scores.dataSync();
+        const ours = tensor.dataSync();
         for (let head = 0; head < heads; head++) {
           const prefix = (all: ArrayLike<number>): number[] =>
             Array.from(all).slice(head * 256, head * 256 + 256 - window_size);
