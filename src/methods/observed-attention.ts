@@ -11,7 +11,7 @@ export interface AttentionScore {
   /** Weight of each query token, [batch, tokens]. */
   queries: Float32Array;
   /** Attention summed over the weighted queries, [batch, kvHeads, group, keys], to scores [batch, kvHeads, keys]. */
-  finish(attention: tf.Tensor4D): tf.Tensor3D;
+  finish: (attention: tf.Tensor4D) => tf.Tensor3D;
 }
 
 /** Prefill of `batch`: its cache, and the scores of its rows per layer, [batch, kvHeads, tokens]. */
