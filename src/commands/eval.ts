@@ -24,7 +24,9 @@ export default class Eval extends KvdCommand {
     method: Flags.string({ description: 'method', multiple: true, dependsOn: ['task'] }),
     retention: Flags.string({ description: 'share of rows kept', multiple: true, dependsOn: ['task'] }),
     limit: Flags.integer({ description: 'most samples', min: 1, dependsOn: ['task'] }),
-    adapter: Flags.string({ description: 'adapter folder for methods that need one' }),
+    adapter: Flags.string({
+      description: 'adapter folder for methods that need one; the one that ships with the model unless given',
+    }),
   };
 
   async run(): Promise<unknown> {

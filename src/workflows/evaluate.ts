@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { canonicalJson, hashOf } from '../base/hash.js';
 import { UserError } from '../base/errors.js';
 import { evaluate, type SampleResult } from '../evaluation/evaluate.js';
+import { resolveModel } from '../experiment/check.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
 import { budgetsOf, describeBudget, keptTokens, type Budget } from '../experiment/retention.js';
 import type { Experiment } from '../experiment/schema.js';
@@ -38,6 +39,8 @@ interface Cell {
   budget: Budget;
 }
 
+/** Folder of the adapter that ships with a model, in the model's own. */
+const SHIPPED_ADAPTER = 'kvd-adapter';
 const WHOLE: Budget = { kind: 'ratio', retention: 1 };
 
 /** Cells in the order of evaluation; the uncompressed method has one, whatever the budgets. */
@@ -49,14 +52,21 @@ function cellsOf(experiment: Experiment): Cell[] {
   );
 }
 
-/** The adapter that the cells need: the one given, or the one the experiment trained. */
+/**
+ * The adapter that the cells need: the one given, or the one that the experiment trained; where it trains none, the
+ * one that ships with the model.
+ */
 function findAdapter(
   experiment: Experiment,
   cells: readonly Cell[],
   given: string | undefined,
 ): string | undefined {
   if (!cells.some((cell) => methods.get(cell.method).needs.training)) return undefined;
-  const folder = given ?? adapterFolder(experiment);
+  const folder =
+    given ??
+    (experiment.training === undefined
+      ? join(resolveModel(experiment.model.name_or_path), SHIPPED_ADAPTER)
+      : adapterFolder(experiment));
   if (!existsSync(join(folder, 'kvd_config.json'))) {
     throw new UserError('no-adapter', 'no trained adapter is there', {
       where: folder,

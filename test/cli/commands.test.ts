@@ -111,6 +111,15 @@ describe('what a user types', () => {
     expect(existsSync(join(folder, 'runs', 'kvd.sqlite'))).toBe(true);
   });
 
+  it('kvd with the adapter that ships with a model, without training', () => {
+    const given = ['--method', 'full', '--method', 'kvd', '--retention', '0.2', '--limit', '60'];
+    const { status, stdout } = kvd('eval', '--task', 'nano-qa', ...given, '--db', 'shipped.sqlite', '--json');
+    expect(status).toBe(0);
+    const { cells } = JSON.parse(stdout) as { cells: { metrics: Record<string, number> }[] };
+    expect(cells).toHaveLength(2);
+    for (const { metrics } of cells) expect(metrics.accuracy).toBeGreaterThan(0.85);
+  });
+
   it('real text to the end, where real data lies beside the project', () => {
     const real = resolve('../shared/data/squad/dev-v1.1-part.json');
     const data = existsSync(real) ? real : join(folder, 'squad.json');
@@ -171,7 +180,11 @@ describe('bad input gets a clear error, an exit code of 2, and no stack', () => 
       /damaged.*model\.safetensors/s,
     ],
     ['wrong shapes', ['eval', '--task', 'nano-qa', '--model', wrong, '--limit', '1'], /config\.json wants/],
-    ['no adapter', ['eval', '--task', 'nano-qa', '--method', 'kvd', '--limit', '1'], /no trained adapter/],
+    [
+      'no adapter',
+      ['eval', '--task', 'nano-qa', '--method', 'kvd', '--adapter', 'none'],
+      /no trained adapter/,
+    ],
     ['a ratio over 1', ['eval', '--task', 'nano-qa', '--retention', '2'], /retention/],
     ['a folder without a reference', ['models', 'verify', golden('make')], /no reference/],
     ['an unknown dataset', ['data', 'nanno'], /Did you mean "nano"/],
