@@ -1,7 +1,7 @@
 /** KV-Distill: a learned selection of rows into which a routed encoder packs the rest. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import type { TokenBatch } from '../models/batch.js';
+import { span, type TokenBatch } from '../models/batch.js';
 import { gatherRows, type KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import type { KvdAdapter, Scorer } from './kvd-adapter.js';
@@ -28,11 +28,11 @@ export function scoreTokens(
     shape,
   );
   if (scorer.spread === null) return tf.add<tf.Tensor2D>(raw, scorer.bias);
-  const counted = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => {
-    const token = i % batch.tokens;
-    return token >= sinks && token < batch.lengths[Math.floor(i / batch.tokens)]! ? 1 : 0;
-  });
-  const mask = tf.tensor2d(counted, shape);
+  const first = (length: number): number => Math.min(sinks, length);
+  const mask = tf.tensor2d(
+    span(batch, first, (length) => length),
+    shape,
+  );
   const count = tf.maximum(tf.sum(mask, 1, true), 1);
   const centred = tf.sub(raw, tf.div(tf.sum(tf.mul(raw, mask), 1, true), count));
   const variance = tf.div(tf.sum(tf.mul(tf.square(centred), mask), 1, true), count);

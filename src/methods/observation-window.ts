@@ -1,8 +1,8 @@
 /** SnapKV's scores: attention of the last tokens, pooled. What snapkv and snapkv-question share. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import type { TokenBatch } from '../models/batch.js';
-import { span, type AttentionScore } from './observed-attention.js';
+import { span, type TokenBatch } from '../models/batch.js';
+import type { AttentionScore } from './observed-attention.js';
 import { sinkOption } from './selection.js';
 
 export const windowOptions = z.strictObject({

@@ -53,16 +53,3 @@ export function compressByAttention(
 export function withQuestions(request: CompressionRequest): number[][] {
   return request.contexts.map((context, row) => [...context, ...(request.questions?.[row] ?? [])]);
 }
-
-/** 1 at `start(row) ≤ i < end(row)`, else 0, [batch, tokens]. */
-export function span(
-  batch: TokenBatch,
-  start: (length: number) => number,
-  end: (length: number) => number,
-): Float32Array {
-  const marks = new Float32Array(batch.batch * batch.tokens);
-  batch.lengths.forEach((length, row) => {
-    marks.fill(1, row * batch.tokens + start(length), row * batch.tokens + end(length));
-  });
-  return marks;
-}

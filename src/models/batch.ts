@@ -26,6 +26,19 @@ export function makeBatch(
   return { ids, batch: sequences.length, tokens, lengths, starts };
 }
 
+/** 1 at tokens from `start` to before `end` of each sequence, given its length, else 0: [batch, tokens]. */
+export function span(
+  batch: TokenBatch,
+  start: (length: number) => number,
+  end: (length: number) => number,
+): Float32Array {
+  const marks = new Float32Array(batch.batch * batch.tokens);
+  batch.lengths.forEach((length, row) => {
+    marks.fill(1, row * batch.tokens + start(length), row * batch.tokens + end(length));
+  });
+  return marks;
+}
+
 function allEqual(values: readonly number[]): boolean {
   return values.every((value) => value === values[0]);
 }
