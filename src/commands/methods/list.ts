@@ -10,7 +10,7 @@ export default class MethodsList extends KvdCommand {
     const list = listMethods();
     for (const { name, summary, reference, needs } of list) {
       this.print(
-        `${name.padEnd(10)} ${summary}\n           needs: ${needs.join(', ') || 'nothing'}; ${reference}`,
+        `${name.padEnd(16)} ${summary}\n                 needs: ${needs.join(', ') || 'nothing'}; ${reference}`,
       );
     }
     return list;
