@@ -47,14 +47,17 @@ export function readText(path: string, maxBytes = 64 * 2 ** 20): string {
   }
 }
 
-/** Parsed JSON file; a syntax error is a UserError that names the file. */
-export function readJson(path: string, maxBytes?: number): unknown {
-  const text = readText(path, maxBytes);
+function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new UserError('bad-json', `not valid JSON: ${(error as Error).message}`, { where: path });
+    throw new UserError('bad-json', `not valid JSON: ${(error as Error).message}`, { where });
   }
+}
+
+/** Parsed JSON file; a syntax error is a UserError that names the file. */
+export function readJson(path: string, maxBytes?: number): unknown {
+  return parseJson(readText(path, maxBytes), path);
 }
 
 /** Values of a JSON Lines file, empty lines left out; a syntax error is a UserError with file and line. */
@@ -63,15 +66,7 @@ export function readJsonLines(path: string, maxBytes?: number): { line: number; 
     .split('\n')
     .map((text, i) => ({ text, line: i + 1 }))
     .filter(({ text }) => text.trim() !== '')
-    .map(({ text, line }) => {
-      try {
-        return { line, value: JSON.parse(text) as unknown };
-      } catch (error) {
-        throw new UserError('bad-json', `not valid JSON: ${(error as Error).message}`, {
-          where: `${path}:${line}`,
-        });
-      }
-    });
+    .map(({ text, line }) => ({ line, value: parseJson(text, `${path}:${line}`) }));
 }
 
 /**

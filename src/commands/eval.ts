@@ -25,7 +25,8 @@ export default class Eval extends KvdCommand {
     retention: Flags.string({ description: 'share of rows kept', multiple: true, dependsOn: ['task'] }),
     limit: Flags.integer({ description: 'most samples', min: 1, dependsOn: ['task'] }),
     adapter: Flags.string({
-      description: 'adapter folder for methods that need one; the one that ships with the model unless given',
+      description:
+        'adapter folder; else the one that the experiment trains or, without training, that the model ships',
     }),
   };
 

@@ -1,5 +1,6 @@
 /** What every dataset yields: a context with the questions asked about it. */
 import type { z } from 'zod';
+import { UserError } from '../base/errors.js';
 import type { Entry } from '../base/registry.js';
 
 export interface Question {
@@ -27,6 +28,19 @@ export interface PassageSource {
 /** Passages that are all in memory. */
 export function passageSource(passages: readonly Passage[]): PassageSource {
   return { size: passages.length, get: (index) => passages[index]! };
+}
+
+/** What a file holds, as `schema` wants it; else a UserError with the first problem, the place and a hint. */
+export function parseRecord<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  complaint: { code: string; where: string; hint: string },
+): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { code, where, hint } = complaint;
+  const [issue] = parsed.error.issues;
+  throw new UserError(code, `${issue!.path.join('.')}: ${issue!.message}`, { where, hint });
 }
 
 export interface Dataset<Options = unknown> extends Entry {

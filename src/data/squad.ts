@@ -1,8 +1,7 @@
 /** SQuAD's own JSON, versions 1.1 and 2.0. */
 import { z } from 'zod';
-import { UserError } from '../base/errors.js';
 import { readJson } from '../base/files.js';
-import { defineDataset, passageSource, type Passage } from './passage.js';
+import { defineDataset, parseRecord, passageSource, type Passage } from './passage.js';
 
 const answerSchema = z.object({ text: z.string(), answer_start: z.int().optional() });
 const fileSchema = z.object({
@@ -29,15 +28,12 @@ const fileSchema = z.object({
 
 /** Passages of a SQuAD file, one a paragraph; unanswerable questions (v2) have no answers and say so by tag. */
 export function readSquad(path: string): Passage[] {
-  const parsed = fileSchema.safeParse(readJson(path, 2 ** 30));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new UserError('bad-squad', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not SQuAD'}`, {
-      where: path,
-      hint: 'A file in the format of SQuAD v1.1 or v2.0 is wanted.',
-    });
-  }
-  return parsed.data.data.flatMap((article, a) =>
+  const file = parseRecord(fileSchema, readJson(path, 2 ** 30), {
+    code: 'bad-squad',
+    where: path,
+    hint: 'A file in the format of SQuAD v1.1 or v2.0 is wanted.',
+  });
+  return file.data.flatMap((article, a) =>
     article.paragraphs.map((paragraph, p) => ({
       id: `${article.title ?? a}/${p}`,
       context: paragraph.context,

@@ -1,8 +1,7 @@
 /** SQuALITY's own JSON Lines: stories with questions, each with several reference summaries. */
 import { z } from 'zod';
-import { UserError } from '../base/errors.js';
 import { readJsonLines } from '../base/files.js';
-import { defineDataset, passageSource, type Passage } from './passage.js';
+import { defineDataset, parseRecord, passageSource, type Passage } from './passage.js';
 
 const storySchema = z.object({
   metadata: z.object({ passage_id: z.string() }),
@@ -19,19 +18,11 @@ const storySchema = z.object({
 /** Passages of a SQuALITY file (version 1.3, `txt`), one a story; question 1 asks for the plot. */
 export function readSquality(path: string): Passage[] {
   return readJsonLines(path, 2 ** 30).map(({ line, value }) => {
-    const parsed = storySchema.safeParse(value);
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues;
-      throw new UserError(
-        'bad-squality',
-        `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not SQuALITY'}`,
-        {
-          where: `${path}:${line}`,
-          hint: 'A file in the format of SQuALITY v1.3 (train.jsonl, dev.jsonl, test.jsonl) is wanted.',
-        },
-      );
-    }
-    const { metadata, document, questions } = parsed.data;
+    const { metadata, document, questions } = parseRecord(storySchema, value, {
+      code: 'bad-squality',
+      where: `${path}:${line}`,
+      hint: 'A file in the format of SQuALITY v1.3 (train.jsonl, dev.jsonl, test.jsonl) is wanted.',
+    });
     return {
       id: metadata.passage_id,
       context: document,

@@ -208,6 +208,7 @@ export class Decoder {
       return [mixed, options.observeAttention(layer, tf.reshape(probabilities, shape), first)];
     };
     const block = Math.max(1, Math.floor(this.attentionBlock / (batch * numHeads * keys.shape[2]!)));
+    // In one piece the mask is kept for other layers, which a tidy would end.
     const parts =
       block >= tokens
         ? [attend(0, tokens)]

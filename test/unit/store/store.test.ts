@@ -27,11 +27,11 @@ function codeOf(work: () => unknown): string {
 describe('the store', () => {
   it('keeps runs, finds them by configuration, and deletes them with all that hangs on them', () => {
     const store = Store.open(fresh());
-    const id = store.createRun(run);
+    const id = store.createRun({ ...run, config: { a: 1 } });
     expect(store.findRun({ kind: 'eval', configHash: 'h' })).toMatchObject({
       id,
       status: 'running',
-      config: run.config,
+      config: { a: 1 },
     });
     store.setStatus(id, 'finished');
     expect(store.run(id.slice(0, 10)).status).toBe('finished');
