@@ -18,10 +18,8 @@ export interface RetentionRange {
 export function sampleRetention(range: RetentionRange, step: number, random: Random): number {
   const { retention_warmup_steps: warmup } = range;
   const opened = warmup === 0 ? 1 : Math.min(1, (step - 1) / warmup);
-  const [low, high] = [range.retention_min, range.retention_max].map((bound) => 1 - (1 - bound) * opened) as [
-    number,
-    number,
-  ];
+  const fallen = (bound: number): number => 1 - (1 - bound) * opened;
+  const [low, high] = [fallen(range.retention_min), fallen(range.retention_max)];
   if (range.retention_distribution === 'uniform') return low + (high - low) * random.uniform();
   return low * (high / low) ** random.uniform();
 }

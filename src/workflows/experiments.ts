@@ -37,7 +37,7 @@ export function adHocEvaluation(flags: EvalFlags): LoadedExperiment {
       evaluation: {
         task: flags.task,
         task_options: flags.data === undefined ? {} : { data: flags.data },
-        methods: flags.method ?? ['full', 'h2a', 'h2i', 'snapkv', 'random', 'streaming'],
+        methods: flags.method ?? ['full', 'h2a', 'h2i', 'random', 'streaming'],
         retention: (flags.retention ?? ['0.5', '0.25']).map(Number),
         ...(flags.limit !== undefined && { limit: flags.limit }),
       },
