@@ -10,6 +10,8 @@ export interface Question {
   answers: readonly string[];
   /** Groups that a report may split by, such as `shared-attribute`. */
   tags?: readonly string[];
+  /** Texts of a multiple-choice question's choices, which `question` lists too (see multiple-choice.ts). */
+  choices?: { texts: readonly string[]; correct: number };
 }
 
 export interface Passage {

@@ -7,6 +7,8 @@ export interface Measurement {
   /** Difference to the uncompressed model. */
   delta?: number;
   digits: number;
+  /** Cells of the store behind the number, as `run/cell` (see document.ts). */
+  sources?: readonly string[];
 }
 
 /** A number with its error bar, text, or nothing where nothing was measured. */
