@@ -7,6 +7,7 @@ import { nearest } from '../base/suggest.js';
 import { datasets } from '../data/index.js';
 import { readModelConfig } from '../models/config.js';
 import { tasks } from '../tasks/index.js';
+import type { Task } from '../tasks/task.js';
 import type { LoadedExperiment } from './resolve.js';
 
 /** The folder that a model's name or path means: an existing folder, or a shipped model. */
@@ -43,6 +44,12 @@ function modelProblems(loaded: LoadedExperiment): string[] {
   }
 }
 
+function optionProblems(task: Task, options: Record<string, unknown>, where: string): string[] {
+  const parsed = task.options.safeParse(options);
+  if (parsed.success) return [];
+  return parsed.error.issues.map((issue) => `${where}.${issue.path.join('.')}: ${issue.message}`);
+}
+
 /** Problems of names, files, sizes and splits; empty where all is well. */
 export function checkExperiment(loaded: LoadedExperiment): string[] {
   const { training, data, evaluation } = loaded.experiment;
@@ -53,6 +60,11 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
     }
     if (!datasets.get(data.name).splits.includes('train'))
       problems.push(`dataset ${data.name} has no split train`);
+    if (training.eval_task !== undefined) {
+      const task = tasks.get(training.eval_task);
+      if (!task.splits.includes('validation')) problems.push(`task ${task.name} has no split validation`);
+      problems.push(...optionProblems(task, training.eval_task_options ?? {}, 'training.eval_task_options'));
+    }
   }
   if (evaluation !== undefined) {
     const task = tasks.get(evaluation.task);
@@ -62,14 +74,7 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
         `task ${task.name} has no split "${evaluation.split}" (${near === undefined ? '' : `did you mean "${near}"? `}it has ${task.splits.join(', ')})`,
       );
     }
-    const options = task.options.safeParse(evaluation.task_options);
-    if (!options.success) {
-      problems.push(
-        ...options.error.issues.map(
-          (issue) => `evaluation.task_options.${issue.path.join('.')}: ${issue.message}`,
-        ),
-      );
-    }
+    problems.push(...optionProblems(task, evaluation.task_options, 'evaluation.task_options'));
     const { data: path } = evaluation.task_options;
     if (typeof path === 'string' && !existsSync(path)) problems.push(`${path}: no such file or folder`);
   }

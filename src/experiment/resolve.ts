@@ -5,6 +5,7 @@ import { applySets } from './overrides.js';
 import { check } from './problems.js';
 import { experimentSchema, pretrainSchema, type Experiment, type PretrainExperiment } from './schema.js';
 import { applyCombination, combinations } from './sweep.js';
+import { unusualValidation } from './validation.js';
 import { loadYaml, type Places } from './yaml.js';
 
 export interface LoadedExperiment {
@@ -47,13 +48,16 @@ export function parseExperiment(value: Record<string, unknown>, where: string, p
 }
 
 /** What training depends on: two experiments with the same hash train the same adapter. */
-export function trainingHash({ seed, model, method, training, data }: Experiment): string {
+export function trainingHash(experiment: Experiment): string {
+  const { seed, model, method, training, data } = experiment;
   const {
     output_dir: _folder,
     save_steps: _saves,
+    eval_task: _task,
+    eval_task_options: _taskOptions,
     ...numbers
-  } = training ?? { output_dir: '', save_steps: 0 };
-  return hashOf({ seed, model, method, training: numbers, data });
+  } = training ?? ({ output_dir: '', save_steps: 0 } as Partial<NonNullable<Experiment['training']>>);
+  return hashOf({ seed, model, method, training: numbers, data, validation: unusualValidation(experiment) });
 }
 
 function experimentHash({ name: _name, description: _description, ...rest }: Experiment): string {

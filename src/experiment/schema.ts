@@ -35,6 +35,8 @@ const oneOrMany = (item: z.ZodNumber): z.ZodUnion<readonly [z.ZodNumber, z.ZodAr
 const steps = z.int().min(1);
 const seed = z.int().min(0).default(1).describe('seed of every random choice');
 
+const foldTokens = z.int().min(2).optional();
+
 const adamw = {
   adam_beta1: z.number().min(0).lt(1).default(0.9).describe("AdamW's β1"),
   adam_beta2: z.number().min(0).lt(1).default(0.999).describe("AdamW's β2"),
@@ -65,8 +67,19 @@ const training = z.strictObject({
     .default(0)
     .describe('steps in which the ratios drawn fall from 1 to the range'),
   max_context_tokens: steps.default(1536).describe('longer contexts are left out'),
+  fold_tokens: foldTokens.describe(
+    'longer contexts are encoded in folds of this many tokens; the paper takes 1536',
+  ),
   max_continuation_tokens: steps.default(128).describe('questions and answers of one example at most'),
   eval_steps: steps.default(300).describe('steps between two validations'),
+  eval_task: z
+    .enum(tasks.names())
+    .optional()
+    .describe("task of the validation; the evaluation's, or nano-qa, unless given"),
+  eval_task_options: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("options of the validation's task"),
   eval_limit: steps.default(200).describe('validation questions'),
   eval_retention: share.default(0.2).describe('retention ratio of the validation'),
   save_steps: steps.default(100).describe('steps between two checkpoints'),
@@ -86,11 +99,9 @@ const evaluation = z
     budget_tokens: oneOrMany(z.int().min(1)).optional().describe('rows kept, whatever the length'),
     split: z.string().default('test').describe('split of the task'),
     limit: steps.optional().describe('most samples'),
-    fold_tokens: z
-      .int()
-      .min(2)
-      .optional()
-      .describe('longer contexts are compressed in folds of this many tokens; the paper takes 1536'),
+    fold_tokens: foldTokens.describe(
+      'longer contexts are compressed in folds of this many tokens; the paper takes 1536',
+    ),
     batch_size: steps.default(32).describe('samples at once'),
     max_new_tokens: steps.optional().describe("longest answer; the task's own unless given"),
   })

@@ -19,10 +19,49 @@ export function apportion(total: number, sizes: readonly number[]): number[] {
   return counts;
 }
 
+/** Contexts cut into folds, which follow each other. */
+export interface Folds {
+  /** Token ids of every fold of every context. */
+  contexts: number[][];
+  /** Position of each fold's first token in its context. */
+  starts: number[];
+  /** Rows to keep of each fold. */
+  kept: number[];
+  /** How many folds each context has. */
+  parts: number[];
+}
+
+/**
+ * Cuts each context into folds of at most `sizes[i]` tokens and shares its kept rows out among them. Where fewer rows
+ * are asked for than there are folds, each fold keeps one.
+ */
+export function cutFolds(
+  contexts: readonly (readonly number[])[],
+  kept: readonly number[],
+  sizes: readonly number[],
+): Folds {
+  const folds = contexts.map((context, row) => {
+    const size = Math.min(sizes[row]!, context.length);
+    return Array.from({ length: Math.ceil(context.length / size) }, (_, i) =>
+      context.slice(i * size, (i + 1) * size),
+    );
+  });
+  return {
+    contexts: folds.flat(),
+    starts: folds.flatMap((pieces, row) => pieces.map((_, i) => (i === 0 ? 0 : i * sizes[row]!))),
+    kept: folds.flatMap((pieces, row) =>
+      apportion(
+        kept[row]!,
+        pieces.map((piece) => piece.length),
+      ),
+    ),
+    parts: folds.map((pieces) => pieces.length),
+  };
+}
+
 /**
  * What `method` makes of contexts in folds of at most `foldTokens`, each compressed without sight of the others
- * at its own positions. A context of which everything is kept is not folded. Where fewer rows are asked for than
- * there are folds, each fold keeps one.
+ * at its own positions. A context of which everything is kept is not folded.
  */
 export function compressInFolds(
   method: Method,
@@ -30,33 +69,28 @@ export function compressInFolds(
   options: unknown,
   foldTokens: number,
 ): Compression {
-  const folds = request.contexts.map((context, row) => {
-    const size = request.kept[row]! < context.length ? Math.min(foldTokens, context.length) : context.length;
-    return Array.from({ length: Math.ceil(context.length / size) }, (_, i) =>
-      context.slice(i * size, (i + 1) * size),
-    );
-  });
-  const parts = folds.map((pieces) => pieces.length);
-  if (parts.every((count) => count === 1)) return method.compress(request, options);
-  const kept = folds.map((pieces, row) =>
-    apportion(
-      request.kept[row]!,
-      pieces.map((piece) => piece.length),
-    ),
+  const sizes = request.contexts.map((context, row) =>
+    request.kept[row]! < context.length ? foldTokens : context.length,
   );
-  const { cache } = method.compress(
+  const { parts, ...folds } = cutFolds(request.contexts, request.kept, sizes);
+  if (parts.every((count) => count === 1)) return method.compress(request, options);
+  const { cache, kept } = method.compress(
     {
       ...request,
-      contexts: folds.flat(),
-      starts: folds.flatMap((pieces) => pieces.map((_, i) => i * foldTokens)),
-      kept: kept.flat(),
+      ...folds,
       ...(request.questions && {
-        questions: folds.flatMap((pieces, row) => pieces.map(() => request.questions![row]!)),
+        questions: parts.flatMap((count, row) =>
+          Array.from({ length: count }, () => request.questions![row]!),
+        ),
       }),
     },
     options,
   );
   const joined = joinParts(cache, parts);
   disposeCache(cache);
-  return { cache: joined, kept: kept.map((counts) => counts.reduce((sum, count) => sum + count, 0)) };
+  let at = 0;
+  return {
+    cache: joined,
+    kept: parts.map((count) => kept.slice(at, (at += count)).reduce((sum, rows) => sum + rows, 0)),
+  };
 }

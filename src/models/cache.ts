@@ -63,6 +63,7 @@ export function joinParts(cache: KvCache, parts: readonly number[]): KvCache {
     const places = parts.flatMap((count, i) =>
       Array.from({ length: width }, (_, part) => ends[i]! - count + Math.min(part, count - 1)),
     );
+    const inOrder = places.length === total;
     const index = tf.tensor1d(places, 'int32');
     const real = tf.tensor4d(
       parts.flatMap((count) => Array.from({ length: width }, (_, part) => part < count)),
@@ -71,7 +72,8 @@ export function joinParts(cache: KvCache, parts: readonly number[]): KvCache {
     );
     const spread = (x: tf.Tensor): tf.Tensor => {
       const [, heads, rows, ...rest] = x.shape as [number, number, number, ...number[]];
-      const picked = tf.reshape(tf.gather(x, index), [parts.length, width, heads, rows, ...rest]);
+      const padded = inOrder ? x : tf.gather(x, index);
+      const picked = tf.reshape(padded, [parts.length, width, heads, rows, ...rest]);
       return tf.transpose(picked, [0, 2, 1, 3, ...rest.map((_, i) => 4 + i)]);
     };
     const flat = (x: tf.Tensor): tf.Tensor => {

@@ -47,8 +47,8 @@ export interface ForwardOptions {
    * what is wanted of them. Long batches come in several pieces, whose results are added up.
    */
   observeAttention?: (layer: number, weights: tf.Tensor5D, first: number) => tf.Tensor;
-  /** Collect the residual stream before each layer and after the last. */
-  collectHidden?: boolean;
+  /** Collect the residual stream before each layer and after the last, or after this many layers alone. */
+  collectHidden?: boolean | number;
 }
 
 export interface ForwardResult {
@@ -57,7 +57,7 @@ export interface ForwardResult {
   /** The new tokens' own keys and values, without `past`. */
   cache: KvCache;
   observed: tf.Tensor[];
-  /** With `collectHidden`: 0 = embeddings, i = after i layers; [batch·tokens, hidden]. */
+  /** With `collectHidden` true: 0 = embeddings, i = after i layers; else the one asked for; [batch·tokens, hidden]. */
   hiddenStates: tf.Tensor2D[];
 }
 
@@ -68,8 +68,18 @@ interface Pass {
   /** Mask of `count` query tokens from `first` on. */
   mask: (layer: number, first: number, count: number) => tf.Tensor4D;
   options: ForwardOptions;
-  observed: tf.Tensor[];
+  /** Query tokens that attend at once. */
+  block: number;
 }
+
+/** What one layer leaves. (A type, so that tf.tidy takes it.) */
+type LayerResult = {
+  x: tf.Tensor2D;
+  /** [batch, kvHeads, tokens, headDim] */
+  keys: tf.Tensor4D;
+  values: tf.Tensor4D;
+  observed?: tf.Tensor;
+};
 
 export class Decoder {
   /** Most attention weights at once, 256 MB of them; longer batches attend in pieces of query tokens. */
@@ -98,13 +108,14 @@ export class Decoder {
     const queries = tf.tensor2d(Float32Array.from(positions.ids), [positions.rows, batch.tokens]);
     const own = keyPositions(batch);
     const masks = new Map<string, tf.Tensor4D>();
+    const pastRows = past?.keys[0]?.shape[2] ?? 0;
     const pastIds = past === undefined ? [] : [...new Set(past.positions)];
     const pass: Pass = {
       batch: batch.batch,
       tokens: batch.tokens,
       rotary: this.rotary.table(positions.ids, positions.rows),
       options,
-      observed: [],
+      block: Math.max(1, Math.floor(this.attentionBlock / (batch.batch * config.numHeads * (batch.tokens + pastRows)))),
       mask: (layer, first, count) => {
         const window = plan.window(layer);
         const before = past?.positions[layer];
@@ -130,14 +141,23 @@ export class Decoder {
       positions: Array.from({ length: count }, () => own),
       nextPositions: batch.starts.map((start, row) => start + batch.lengths[row]!),
     };
+    const { collectHidden } = options;
     const hiddenStates: tf.Tensor2D[] = [];
+    const observed: tf.Tensor[] = [];
     for (let layer = 0; layer < count; layer++) {
-      if (options.collectHidden) hiddenStates.push(x);
-      if (options.cacheOnly && layer === count - 1) this.cacheOnly(x, layer, pass, cache);
-      else x = this.layer(x, layer, pass, cache);
+      if (collectHidden === true || collectHidden === layer) hiddenStates.push(x);
+      const short = options.cacheOnly && layer === count - 1;
+      // Made here, since it serves other layers too: what a layer makes ends with it.
+      if (!short && pass.block >= batch.tokens) pass.mask(layer, 0, batch.tokens);
+      const before = x;
+      const result = tf.tidy(() => (short ? this.cacheOnly(before, layer, pass) : this.layer(before, layer, pass)));
+      x = result.x;
+      cache.keys.push(result.keys);
+      cache.values.push(result.values);
+      if (result.observed !== undefined) observed.push(result.observed);
     }
-    if (options.collectHidden) hiddenStates.push(x);
-    return { hidden: x, cache, observed: pass.observed, hiddenStates };
+    if (collectHidden === true || collectHidden === count) hiddenStates.push(x);
+    return { hidden: x, cache, observed, hiddenStates };
   }
 
   /** Final norm of rows of the residual stream, [rows, hidden]. */
@@ -157,22 +177,23 @@ export class Decoder {
     return softcap(logits, this.plan.logitSoftcap);
   }
 
-  private layer(x: tf.Tensor2D, layer: number, pass: Pass, cache: KvCache): tf.Tensor2D {
+  private layer(x: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
     const { config, plan } = this;
     const weights = this.weights.layers[layer]!;
     const norm = (value: tf.Tensor2D, gain: tf.Tensor1D): tf.Tensor2D =>
       rmsNorm(value, gain, config.rmsNormEps);
 
-    let attention = this.attention(norm(x, weights.inputNorm), layer, pass, cache);
+    const attended = this.attention(norm(x, weights.inputNorm), layer, pass);
+    let attention = attended.x;
     if (weights.postAttentionNorm) attention = norm(attention, weights.postAttentionNorm);
     const middle = tf.add<tf.Tensor2D>(x, attention);
     const gateUp = tf.matMul<tf.Tensor2D>(norm(middle, weights.mlpNorm), weights.gateUp);
     let mlp = tf.matMul<tf.Tensor2D>(gatedActivations[plan.activation](gateUp), weights.mlpDown);
     if (weights.postMlpNorm) mlp = norm(mlp, weights.postMlpNorm);
-    return tf.add(middle, mlp);
+    return { ...attended, x: tf.add(middle, mlp) };
   }
 
-  private attention(h: tf.Tensor2D, layer: number, pass: Pass, cache: KvCache): tf.Tensor2D {
+  private attention(h: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
     const { numHeads, numKvHeads, headDim } = this.config;
     const { batch, tokens, options } = pass;
     const weights = this.weights.layers[layer]!;
@@ -189,8 +210,6 @@ export class Decoder {
     const rotated = tf.transpose(applyRotary(queryKey, pass.rotary), [0, 2, 1, 3]);
     const [query, key] = tf.split(rotated, [numHeads, numKvHeads], 1) as [tf.Tensor4D, tf.Tensor4D];
     const ownValues = tf.transpose(value, [0, 2, 1, 3]);
-    cache.keys.push(key);
-    cache.values.push(ownValues);
 
     const past = options.past;
     const keys = past === undefined ? key : tf.concat([past.keys[layer]!, key], 2);
@@ -207,7 +226,7 @@ export class Decoder {
       const shape = [batch, numKvHeads, group, count, keys.shape[2]] as [number, number, number, number, number];
       return [mixed, options.observeAttention(layer, tf.reshape(probabilities, shape), first)];
     };
-    const block = Math.max(1, Math.floor(this.attentionBlock / (batch * numHeads * keys.shape[2]!)));
+    const { block } = pass;
     // In one piece the mask is kept for other layers, which a tidy would end.
     const parts =
       block >= tokens
@@ -216,14 +235,19 @@ export class Decoder {
             tf.tidy(() => attend(i * block, Math.min(block, tokens - i * block))),
           );
     const mixed = parts.length === 1 ? parts[0]![0]! : tf.concat(parts.map(([part]) => part!), 2);
-    if (options.observeAttention) pass.observed.push(tf.addN(parts.map(([, observed]) => observed!)));
     const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
-    const out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
-    return options.lora ? tf.add<tf.Tensor2D>(out, loraDelta(rows as tf.Tensor2D, options.lora, layer, ['o'])) : out;
+    let out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
+    if (options.lora) out = tf.add(out, loraDelta(rows as tf.Tensor2D, options.lora, layer, ['o']));
+    return {
+      x: out,
+      keys: key,
+      values: ownValues,
+      ...(options.observeAttention && { observed: tf.addN(parts.map(([, observed]) => observed!)) }),
+    };
   }
 
   /** Keys and values of a last layer whose output nobody needs. */
-  private cacheOnly(x: tf.Tensor2D, layer: number, pass: Pass, cache: KvCache): void {
+  private cacheOnly(x: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
     const { numHeads, numKvHeads, headDim, rmsNormEps } = this.config;
     const weights = this.weights.layers[layer]!;
     const h = rmsNorm(x, weights.inputNorm, rmsNormEps);
@@ -234,8 +258,11 @@ export class Decoder {
     if (pass.options.lora) kv = tf.add(kv, loraDelta(h, pass.options.lora, layer, ['k', 'v']));
     const heads = tf.reshape(kv, [pass.batch, pass.tokens, 2 * numKvHeads, headDim]);
     const [key, value] = tf.split(heads, 2, 2) as [tf.Tensor4D, tf.Tensor4D];
-    cache.keys.push(tf.transpose(applyRotary(key, pass.rotary), [0, 2, 1, 3]));
-    cache.values.push(tf.transpose(value, [0, 2, 1, 3]));
+    return {
+      x,
+      keys: tf.transpose(applyRotary(key, pass.rotary), [0, 2, 1, 3]),
+      values: tf.transpose(value, [0, 2, 1, 3]),
+    };
   }
 
   /** Frees weights and tables. */

@@ -24,6 +24,8 @@ export interface DistillOptions extends AdamWOptions, ScheduleOptions, Retention
   eval_steps: number;
   save_steps: number;
   max_context_tokens: number;
+  /** Longer contexts are encoded in folds of this many tokens. */
+  fold_tokens?: number | undefined;
   max_continuation_tokens: number;
 }
 
@@ -92,13 +94,13 @@ function microStep(
   variables: tf.Variable[],
   examples: readonly Example[],
   kept: readonly number[],
-  forwardWeight: number,
+  options: DistillOptions,
 ): { loss: number; grads: tf.NamedTensorMap } {
-  const pass = teacherPass(model, examples, adapter.settings.eta);
+  const pass = teacherPass(model, examples, kept, adapter.settings.eta, { foldTokens: options.fold_tokens });
   const { value, grads } = tf.tidy(() =>
     tf.variableGrads(() => {
-      const student = studentLogits(model, adapter, pass, kept);
-      return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), forwardWeight);
+      const student = studentLogits(model, adapter, pass);
+      return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), options.kl_forward_weight);
     }, variables),
   );
   const loss = value.dataSync()[0]!;
@@ -152,7 +154,7 @@ export async function distill(
         const kept = examples.map((example) =>
           keptRows(sampleRetention(options, progress.step + 1, random), example.context.length),
         );
-        const result = microStep(model, adapter, variables, examples, kept, options.kl_forward_weight);
+        const result = microStep(model, adapter, variables, examples, kept, options);
         loss += result.loss / options.gradient_accumulation_steps;
         for (const [name, variable] of Object.entries(trained)) {
           const gradient = result.grads[variable.name]!;

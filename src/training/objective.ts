@@ -1,22 +1,35 @@
 /** One KV-Distill forward pass, teacher and student, as a loss (section 3.3). */
 import * as tf from '@tensorflow/tfjs-core';
-import { concatPositions, type KvCache } from '../models/cache.js';
+import { concatPositions, joinParts, type KvCache } from '../models/cache.js';
 import { makeBatch, PAD_POSITION, type TokenBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
+import { cutFolds } from '../methods/folding.js';
 import { encodeContext, scoreTokens, selectTokens } from '../methods/kvd.js';
 import type { KvdAdapter } from '../methods/kvd-adapter.js';
 import type { Example } from './examples.js';
 
 /** A batch of examples with what the frozen model says of it. */
 export interface TeacherPass {
+  /** What is encoded at once: whole contexts, or their folds one after another. */
   contexts: TokenBatch;
+  /** How many folds each context has. */
+  parts: readonly number[];
+  /** Rows to keep of each whole context, or of each fold. */
+  kept: readonly number[];
   continuations: TokenBatch;
   /** Rows of the flattened continuations at which a target is foretold, int32 [targets]. */
   targetRows: tf.Tensor1D;
-  /** Residual stream after η layers, [batch·tokens, hidden]. */
+  /** Residual stream of `contexts` after η layers, [batch·tokens, hidden]. */
   hidden: tf.Tensor2D;
   /** [targets, vocabulary] */
   logits: tf.Tensor2D;
+}
+
+export interface TeacherOptions {
+  /** Contexts are encoded in folds of at most this many tokens; whole where not given. */
+  foldTokens?: number | undefined;
+  /** Widths of the padded batches, where not their longest sequence's. */
+  padTo?: { contextTokens: number; continuationTokens: number };
 }
 
 /** Logits at `rows` of the continuations, attending to `cache`: [targets, vocabulary]. */
@@ -30,52 +43,60 @@ export function continuationLogits(
   return model.logits(tf.gather(hidden, rows));
 }
 
-/** Runs the frozen model over contexts and continuations; dispose the three tensors when done. */
+/**
+ * Runs the frozen model over contexts and continuations, and where contexts fold, its first η layers over the folds;
+ * dispose the three tensors when done. The teacher reads each context whole.
+ * @param kept rows to keep of each context
+ */
 export function teacherPass(
   model: Decoder,
   examples: readonly Example[],
+  kept: readonly number[],
   eta: number,
-  padTo: { contextTokens?: number; continuationTokens?: number } = {},
+  { foldTokens = Infinity, padTo }: TeacherOptions = {},
 ): TeacherPass {
-  const contexts = makeBatch(
+  const whole = makeBatch(
     examples.map((example) => example.context),
-    padTo.contextTokens === undefined ? {} : { tokens: padTo.contextTokens },
+    padTo === undefined ? {} : { tokens: padTo.contextTokens },
   );
   const continuations = makeBatch(
     examples.map((example) => example.continuation),
-    {
-      starts: contexts.lengths,
-      ...(padTo.continuationTokens === undefined ? {} : { tokens: padTo.continuationTokens }),
-    },
+    { starts: whole.lengths, ...(padTo !== undefined && { tokens: padTo.continuationTokens }) },
   );
+  const folds = cutFolds(
+    examples.map((example) => example.context),
+    kept,
+    examples.map(() => foldTokens),
+  );
+  const folded = folds.parts.some((count) => count > 1);
+  const contexts = folded ? makeBatch(folds.contexts, { starts: folds.starts }) : whole;
   const rows = examples.flatMap((example, b) => example.targets.map((t) => b * continuations.tokens + t));
   const targetRows = tf.tensor1d(rows, 'int32');
   const [hidden, logits] = tf.tidy(() => {
-    const encoded = model.forward(contexts, { cacheOnly: true, collectHidden: true });
+    const encoded = model.forward(whole, { cacheOnly: true, ...(!folded && { collectHidden: eta }) });
     return [
-      encoded.hiddenStates[eta]!,
+      folded ? model.forward(contexts, { layers: eta }).hidden : encoded.hiddenStates[0]!,
       continuationLogits(model, continuations, encoded.cache, targetRows),
     ] as [tf.Tensor2D, tf.Tensor2D];
   });
-  return { contexts, continuations, targetRows, hidden, logits };
+  return { contexts, parts: folds.parts, kept: folds.kept, continuations, targetRows, hidden, logits };
 }
 
 /**
  * Logits of the student at the target rows. Rows that are not selected are masked here rather than
  * gathered (test/unit/training/objective.test.ts shows that both give the same logits).
- * @param kept rows to keep of each context
  */
 export function studentLogits(
   model: Decoder,
   adapter: KvdAdapter,
-  pass: Pick<TeacherPass, 'contexts' | 'continuations' | 'targetRows' | 'hidden'>,
-  kept: readonly number[],
+  pass: Omit<TeacherPass, 'logits'>,
 ): tf.Tensor2D {
-  const { contexts, continuations, targetRows, hidden } = pass;
+  const { contexts, parts, kept, continuations, targetRows, hidden } = pass;
   const scores = scoreTokens(adapter.scorer, hidden, contexts, adapter.settings.n_sink);
   const selected = selectTokens(scores, contexts.lengths, kept, adapter.settings.n_sink);
-  const cache = encodeContext(model, contexts, adapter, scores, selected);
-  return continuationLogits(model, continuations, hideRows(cache, selected), targetRows);
+  const cache = hideRows(encodeContext(model, contexts, adapter, scores, selected), selected);
+  const joined = parts.every((count) => count === 1) ? cache : joinParts(cache, parts);
+  return continuationLogits(model, continuations, joined, targetRows);
 }
 
 /** The cache with unselected rows hidden from every query. */

@@ -7,6 +7,7 @@ import { mean } from '../evaluation/statistics.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
 import { trainingHash } from '../experiment/resolve.js';
 import type { Experiment } from '../experiment/schema.js';
+import { validationOf } from '../experiment/validation.js';
 import { UserError } from '../base/errors.js';
 import { keptRows } from '../base/rounding.js';
 import { adapterHash, saveAdapter } from '../methods/adapter-files.js';
@@ -80,11 +81,9 @@ async function validate(
   options: KvdOptions,
 ): Promise<number> {
   const training = experiment.training!;
-  const task = tasks.get(experiment.evaluation?.task ?? 'nano-qa');
-  const samples = take(
-    task.samples(experiment.evaluation?.task_options ?? {}, 'validation'),
-    training.eval_limit,
-  );
+  const { task: name, task_options, fold_tokens } = validationOf(experiment);
+  const task = tasks.get(name);
+  const samples = take(task.samples(task_options, 'validation'), training.eval_limit);
   const marks: number[] = [];
   const request = {
     ...session,
@@ -93,7 +92,8 @@ async function validate(
     methodOptions: options,
     adapter,
     keptRows: (length: number) => keptRows(training.eval_retention, length),
-    batchSize: 50,
+    ...(fold_tokens !== undefined && { foldTokens: fold_tokens }),
+    batchSize: 32,
     maxNewTokens: task.maxNewTokens,
   };
   for await (const result of evaluate(request, samples))

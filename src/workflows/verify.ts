@@ -15,7 +15,7 @@ import { greedy } from '../models/generate.js';
 import { loraTargets } from '../models/lora.js';
 import { openSafetensors, type SafetensorsFile } from '../models/safetensors.js';
 import { klRows, mixedKl } from '../training/losses.js';
-import { studentLogits, teacherPass } from '../training/objective.js';
+import { studentLogits, teacherPass, type TeacherPass } from '../training/objective.js';
 
 /** Absolute and relative tolerance; the references' own float32 error is 1e-6 to 1.5e-5. */
 export const TOLERANCE = 1e-4;
@@ -174,11 +174,16 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
         (t) => weights[row * width + t + 1]! > 0,
       ),
     }));
-    const pass = teacherPass(model, examples, adapter.settings.eta, {
-      contextTokens: contextShape[1]!,
-      continuationTokens: width - 1,
-    });
-    const targetRows = Array.from(pass.targetRows.dataSync());
+    const passAt = (share: number): TeacherPass =>
+      teacherPass(
+        model,
+        examples,
+        contexts.map((context) => keptRows(share, context.length)),
+        adapter.settings.eta,
+        { padTo: { contextTokens: contextShape[1]!, continuationTokens: width - 1 } },
+      );
+    const first = passAt(1);
+    const targetRows = Array.from(first.targetRows.dataSync());
     const vocabulary = model.config.vocabSize;
     const rowsAt = (name: string, columns: number): Float32Array => {
       const { data } = reference.readFloat(name);
@@ -186,20 +191,24 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
         targetRows.flatMap((row) => Array.from(data.subarray(row * columns, (row + 1) * columns))),
       );
     };
-    checks.compare('teacher_logits at targets', pass.logits.dataSync(), rowsAt('teacher_logits', vocabulary));
+    checks.compare(
+      'teacher_logits at targets',
+      first.logits.dataSync(),
+      rowsAt('teacher_logits', vocabulary),
+    );
     for (const percent of [50, 25, 10]) {
       const prefix = `r${percent}`;
-      const kept = contexts.map((context) => keptRows(percent / 100, context.length));
+      const pass = passAt(percent / 100);
       tf.tidy(() => {
         const scores = scoreTokens(adapter.scorer, pass.hidden, pass.contexts, adapter.settings.n_sink);
         checks.compare(`${prefix}.scores`, scores.dataSync(), reference.readFloat(`${prefix}.scores`).data);
-        const selected = selectTokens(scores, pass.contexts.lengths, kept, adapter.settings.n_sink);
+        const selected = selectTokens(scores, pass.contexts.lengths, pass.kept, adapter.settings.n_sink);
         checks.compare(
           `${prefix}.selected`,
           selected.dataSync(),
           reference.readInt(`${prefix}.selected`).data,
         );
-        const student = studentLogits(model, adapter, pass, kept);
+        const student = studentLogits(model, adapter, pass);
         checks.compare(
           `${prefix}.student_logits at targets`,
           student.dataSync(),
@@ -212,7 +221,7 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
       const variables = Object.values(adapterMatrices(adapter)) as unknown as tf.Variable[];
       const used = variables.filter((_, i) => !isUnused(Object.keys(adapterMatrices(adapter))[i]!, model));
       const { value, grads } = tf.variableGrads(() => {
-        const student = studentLogits(model, adapter, pass, kept);
+        const student = studentLogits(model, adapter, pass);
         return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
       }, used);
       checks.compare(`${prefix}.loss`, value.dataSync(), reference.readFloat(`${prefix}.loss`).data);

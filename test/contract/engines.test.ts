@@ -44,13 +44,13 @@ function compute(family: string): Results {
     continuation: [...questions[row]!, 12, 2],
     targets: [2, 3],
   }));
-  const pass = teacherPass(model, examples, adapter.settings.eta);
+  const pass = teacherPass(model, examples, kept, adapter.settings.eta);
   const trained = Object.entries(adapterMatrices(adapter)).filter(
     ([name]) => !/^layers\.2\.[qo]\./.test(name),
   );
   const { value, grads } = tf.variableGrads(
     () => {
-      const student = studentLogits(model, adapter, pass, kept);
+      const student = studentLogits(model, adapter, pass);
       return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
     },
     trained.map(([, matrix]) => matrix as unknown as tf.Variable),

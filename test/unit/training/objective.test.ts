@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
+import { compressInFolds } from '../../../src/methods/folding.js';
 import { kvd } from '../../../src/methods/kvd.js';
 import { adapterMatrices } from '../../../src/methods/kvd-adapter.js';
 import { continuationLogits, studentLogits, teacherPass } from '../../../src/training/objective.js';
@@ -15,6 +16,12 @@ const examples = [
   { id: 'b', context: [1, 8, 2, 30, 31], continuation: [3, 22, 4, 2], targets: [2] },
 ];
 const kept = [4, 2];
+const long = {
+  ...examples[0]!,
+  context: Array.from({ length: 25 }, (_, t) => 1 + ((7 * t) % 39)),
+};
+/** Contexts of three folds and of one. */
+const unequal = [long, examples[1]!];
 
 describe('the training objective', () => {
   it.each([true, false])(
@@ -22,8 +29,8 @@ describe('the training objective', () => {
     (decay) => {
       const { model } = tinyDecoder();
       const adapter = tinyAdapter(model, { decay });
-      const pass = teacherPass(model, examples, adapter.settings.eta);
-      const masked = studentLogits(model, adapter, pass, kept);
+      const pass = teacherPass(model, examples, kept, adapter.settings.eta);
+      const masked = studentLogits(model, adapter, pass);
       const request = { model, contexts: examples.map((example) => example.context), kept, adapter };
       const { cache } = kvd.compress(request, {});
       expect(cache.keys[0]!.shape[2]).toBe(4);
@@ -35,14 +42,58 @@ describe('the training objective', () => {
     },
   );
 
-  it.each(['llama', 'gemma2'])(
-    'gradients are those of finite differences, for scorer and every matrix (%s)',
-    (family) => {
+  it('gives with folds the logits of folds compressed and gathered at evaluation', () => {
+    const { model } = tinyDecoder();
+    const adapter = tinyAdapter(model);
+    for (const asked of [
+      [5, 2],
+      [1, 1],
+    ]) {
+      const pass = teacherPass(model, unequal, asked, adapter.settings.eta, { foldTokens: 10 });
+      expect(pass.parts).toEqual([3, 1]);
+      const contexts = unequal.map(({ context }) => context);
+      const { cache, kept: rows } = compressInFolds(kvd, { model, contexts, kept: asked, adapter }, {}, 10);
+      expect(rows).toEqual([Math.max(3, asked[0]!), asked[1]]);
+      expectClose(
+        studentLogits(model, adapter, pass).dataSync(),
+        continuationLogits(model, pass.continuations, cache, pass.targetRows).dataSync(),
+        1e-5,
+      );
+    }
+  });
+
+  it('is the same with folds that no context fills', () => {
+    const { model } = tinyDecoder();
+    const adapter = tinyAdapter(model);
+    const logitsWith = (foldTokens: number | undefined): ArrayLike<number> => {
+      const pass = teacherPass(model, examples, kept, adapter.settings.eta, { foldTokens });
+      return studentLogits(model, adapter, pass).dataSync();
+    };
+    expect(logitsWith(8)).toEqual(logitsWith(undefined));
+  });
+
+  it('keeps the teacher whole where the student folds', () => {
+    const { model } = tinyDecoder();
+    const logitsWith = (foldTokens: number): ArrayLike<number> =>
+      teacherPass(model, unequal, kept, 1, { foldTokens }).logits.dataSync();
+    expect(logitsWith(10)).toEqual(logitsWith(Infinity));
+  });
+
+  it.each([
+    ['llama', Infinity],
+    ['gemma2', Infinity],
+    ['llama', 10],
+    ['gemma2', 10],
+  ])(
+    'gradients are those of finite differences, for scorer and every matrix (%s, folds of %s)',
+    (family, foldTokens) => {
       const { model } = tinyDecoder(family);
       const adapter = tinyAdapter(model);
-      const pass = teacherPass(model, examples, adapter.settings.eta);
+      // As many rows as keep the scores on both sides of each cut too far apart for a step to swap them.
+      const [batch, rows] = foldTokens === Infinity ? [examples, kept] : [unequal, [16, 4]];
+      const pass = teacherPass(model, batch, rows, adapter.settings.eta, { foldTokens });
       const loss = (): tf.Scalar => {
-        const student = studentLogits(model, adapter, pass, kept);
+        const student = studentLogits(model, adapter, pass);
         return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
       };
       const last = model.config.numLayers - 1;
