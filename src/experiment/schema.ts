@@ -149,6 +149,10 @@ export const pretrainSchema = z.strictObject({
     config: z
       .record(z.string(), z.unknown())
       .describe("config.json of the model; the vocabulary is the tokenizer's"),
+    init_from: z
+      .string()
+      .optional()
+      .describe('a model of the same shape to start from; tokens that it does not know start fresh'),
     output: z.string().describe('folder of the finished model'),
     dtype: z.enum(['F32', 'BF16']).default('BF16').describe('type of the stored weights'),
   }),

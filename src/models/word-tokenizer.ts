@@ -17,7 +17,12 @@ function byteAlphabet(): string[] {
  * word of the vocabulary is one token, and any other falls apart into bytes.
  * @param words words as written (they follow a space in text) and punctuation marks (they do not)
  */
-export function buildWordTokenizer(words: readonly string[]): { tokenizer: object; config: object } {
+export function buildWordTokenizer(words: readonly string[]): {
+  tokenizer: object;
+  config: object;
+  /** In the order of their ids. */
+  tokens: string[];
+} {
   const vocab: Record<string, number> = {};
   const add = (token: string): void => {
     vocab[token] ??= Object.keys(vocab).length;
@@ -27,6 +32,8 @@ export function buildWordTokenizer(words: readonly string[]): { tokenizer: objec
   byteAlphabet().forEach(add);
   const byteLevel = { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true };
   return {
+    // Not by Object.keys alone: digits would come first.
+    tokens: Object.keys(vocab).sort((a, b) => vocab[a]! - vocab[b]!),
     tokenizer: {
       version: '1.0',
       truncation: null,

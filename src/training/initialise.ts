@@ -2,7 +2,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DecoderPlan } from '../models/architectures/architecture.js';
 import type { ModelConfig } from '../models/config.js';
-import type { DecoderWeights, LayerWeights } from '../models/decoder.js';
+import type { Decoder, DecoderWeights, LayerWeights } from '../models/decoder.js';
+import type { Tokenizer } from '../models/tokenizer.js';
+import { UserError } from '../base/errors.js';
 import { Random } from '../engine/random.js';
 import type { NamedVariables } from './adamw.js';
 
@@ -66,4 +68,44 @@ export function initialWeights(
     finalNorm: register('finalNorm', filled(width, 1)),
   };
   return { weights, parameters };
+}
+
+/**
+ * Sets fresh `parameters` to the weights of `model`; the embeddings of tokens that it does not know stay fresh.
+ * @param vocabulary the new model's tokens in the order of their ids
+ */
+export function startFrom(
+  model: Decoder,
+  tokenizer: Tokenizer,
+  parameters: NamedVariables,
+  vocabulary: readonly string[],
+): void {
+  const set = (name: string, value: tf.Tensor): void => {
+    const parameter = parameters[name];
+    if (parameter?.shape.join() !== value.shape.join()) {
+      throw new UserError(
+        'wrong-shape',
+        `${name} is [${value.shape}], the new model wants [${parameter?.shape}]`,
+        {
+          where: 'model.init_from',
+          hint: 'Both models must have the same shape; their vocabularies may differ.',
+        },
+      );
+    }
+    parameter.assign(value);
+  };
+  tf.tidy(() => {
+    const fresh = parameters.embedding!;
+    const known = model.weights.embedding.shape[0];
+    const rows = Array.from({ length: fresh.shape[0]! }, (_, id) => {
+      const old = vocabulary[id] === undefined ? undefined : tokenizer.tokenToId(vocabulary[id]);
+      return old ?? known + id;
+    });
+    const both = tf.concat([model.weights.embedding, fresh as unknown as tf.Tensor2D]);
+    set('embedding', tf.gather(both, tf.tensor1d(rows, 'int32')));
+    set('finalNorm', model.weights.finalNorm);
+    model.weights.layers.forEach((layer, index) => {
+      for (const [part, value] of Object.entries(layer)) set(`layers.${index}.${part}`, value as tf.Tensor);
+    });
+  });
 }

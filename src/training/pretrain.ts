@@ -1,7 +1,8 @@
 /** Pre-training of nano base models from scratch, through a curriculum that advances on accuracy. */
 import * as tf from '@tensorflow/tfjs-core';
-import { makePieces, pieceWeights, stages, type Stage } from '../data/nano/curriculum.js';
+import { drawSource, pieceWeights, stages, type Source } from '../data/nano/curriculum.js';
 import type { Split } from '../data/nano/document.js';
+import { Random } from '../engine/random.js';
 import { makeBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
 import { answerIds, questionIds } from '../models/prompt.js';
@@ -57,15 +58,15 @@ interface Rows {
   answers: number[];
 }
 
-/** Token ids, next-token labels and loss weights of `count` sequences of a stage. */
+/** Token ids, next-token labels and loss weights of `count` sequences. */
 export function makeRows(
-  stage: Stage,
+  source: Source,
   split: Split,
   tokenizer: Tokenizer,
   seed: string,
   count: number,
 ): Rows {
-  const width = stage.tokens;
+  const width = source.tokens;
   const rows: Rows = {
     ids: [],
     labels: new Int32Array(count * width),
@@ -81,7 +82,7 @@ export function makeRows(
         weights.push(weight);
       }
     };
-    for (const piece of makePieces(stage, split, `${seed}/${row}`)) {
+    for (const piece of source.pieces(split, new Random(`${seed}/${row}`))) {
       const weight = pieceWeights[piece.kind];
       if (piece.kind === 'question') add(questionIds(tokenizer, piece.text), weight);
       else if (piece.kind === 'answer') add(answerIds(tokenizer, piece.text), weight);
@@ -110,6 +111,25 @@ export function answerAccuracy(model: Decoder, rows: Rows): number {
     const right = rows.answers.filter((at) => predicted[at] === rows.labels[at]).length;
     return right / Math.max(1, rows.answers.length);
   });
+}
+
+/** Sequences of a step made of `source`. */
+function rowsOf(source: Source, microBatchSize: number): number {
+  return Math.max(1, Math.round(source.rows * microBatchSize));
+}
+
+/** Answer accuracy on the source of a stage that is worst at it. */
+function stageAccuracy(
+  model: Decoder,
+  sources: readonly Source[],
+  tokenizer: Tokenizer,
+  step: number,
+): number {
+  return Math.min(
+    ...sources.map((source) =>
+      answerAccuracy(model, makeRows(source, 'validation', tokenizer, `check/${step}`, rowsOf(source, 64))),
+    ),
+  );
 }
 
 /** Linear warm-up, then constant until the last stage is learned, then linear decay to a twentieth. */
@@ -159,9 +179,10 @@ export async function pretrain(
     }
     const started = performance.now();
     const step = options.curriculum[progress.stage]!;
-    const stage = stages[step.name]!;
     const seed = `pretrain/${options.seed}/${progress.step}`;
-    const rows = makeRows(stage, 'train', tokenizer, seed, options.micro_batch_size);
+    const source = drawSource(stages[step.name]!, seed);
+    const count = rowsOf(source, options.micro_batch_size);
+    const rows = makeRows(source, 'train', tokenizer, seed, count);
     const { value, grads } = tf.tidy(() => {
       const labels = tf.tensor1d(rows.labels, 'int32');
       const weights = tf.tensor1d(rows.weights);
@@ -179,8 +200,7 @@ export async function pretrain(
 
     const due = progress.step % options.eval_steps === 0;
     if (due) {
-      const fresh = makeRows(stage, 'validation', tokenizer, `check/${progress.step}`, 64);
-      latest.accuracy = answerAccuracy(model, fresh);
+      latest.accuracy = stageAccuracy(model, stages[step.name]!, tokenizer, progress.step);
       if (progress.decayFrom === 0 && latest.accuracy >= step.until_accuracy) {
         if (progress.stage + 1 < options.curriculum.length) progress.stage += 1;
         else progress.decayFrom = progress.step;
@@ -194,7 +214,7 @@ export async function pretrain(
       loss,
       accuracy: latest.accuracy,
       gradientNorm: norm,
-      tokensPerSecond: (options.micro_batch_size * stage.tokens) / seconds,
+      tokensPerSecond: (count * source.tokens) / seconds,
     };
     if (due || progress.step % 10 === 0) report(latest);
     if (progress.step % options.save_steps === 0) saveState(statePath, parameters, optimiser, progress);

@@ -17,7 +17,7 @@ import { Decoder } from '../models/decoder.js';
 import { loadTokenizer } from '../models/tokenizer.js';
 import { buildWordTokenizer } from '../models/word-tokenizer.js';
 import { tasks } from '../tasks/index.js';
-import { initialWeights } from '../training/initialise.js';
+import { initialWeights, startFrom } from '../training/initialise.js';
 import { pretrain } from '../training/pretrain.js';
 import type { Store } from '../store/store.js';
 import { interrupted, watchInterruption } from './interruption.js';
@@ -84,7 +84,7 @@ export async function pretrainModel(
   const engine = await startEngine();
   const folder = experiment.model.output;
   mkdirSync(folder, { recursive: true });
-  const { tokenizer: tokenizerJson, config: tokenizerConfig } = buildWordTokenizer(vocabulary());
+  const { tokenizer: tokenizerJson, config: tokenizerConfig, tokens } = buildWordTokenizer(vocabulary());
   writeFileAtomic(join(folder, 'tokenizer.json'), `${JSON.stringify(tokenizerJson)}\n`);
   writeFileAtomic(join(folder, 'tokenizer_config.json'), `${JSON.stringify(tokenizerConfig, null, 2)}\n`);
   const tokenizer = loadTokenizer(folder);
@@ -101,6 +101,11 @@ export async function pretrainModel(
   // Embeddings of unit scale make logits of a width's size; Gemma's own embedding scale already sees to it.
   const logitScale = plan.embeddingScale === 1 ? config.hiddenSize ** -0.5 : 1;
   const model = new Decoder(config, plan, weights, logitScale);
+  if (experiment.model.init_from !== undefined) {
+    const old = await openSession(experiment.model.init_from);
+    startFrom(old.model, old.tokenizer, parameters, tokens);
+    old.model.dispose();
+  }
   const runId = store.createRun({
     kind: 'pretrain',
     name: experiment.name,

@@ -1,52 +1,16 @@
 /**
  * Pre-training sequences for the nano world, stage by stage. Looking a fact up by (name, attribute) is
- * learned only in steps: bare pairs and copying first, then plain sentences, then free phrasing.
+ * learned only in steps: bare pairs and copying first, then plain sentences, then free phrasing, then long
+ * documents with choices and summaries.
  */
 import { Random } from '../../engine/random.js';
-import { fullShape } from './index.js';
+import type { Passage } from '../passage.js';
 import { makeDocument, type DocumentShape, type Split } from './document.js';
-
-export interface Stage {
-  /** Tokens of a sequence. */
-  tokens: number;
-  /** Document shapes and how often each occurs. */
-  mixture: readonly { share: number; shape: DocumentShape }[];
-  /** How often the document is followed by a copy of its sentences. */
-  copy: number;
-}
-
-const plain: DocumentShape = {
-  facts: [3, 6],
-  attributesPerEntity: 3,
-  statementForms: 1,
-  questionForms: 1,
-  fillers: [0, 0],
-  twoWordValues: false,
-  bare: false,
-};
-const bare: DocumentShape = { ...plain, facts: [3, 5], attributesPerEntity: 1, bare: true };
-
-/** The stages by name; an experiment's `curriculum` says in which order, and when to go on. */
-export const stages: Readonly<Record<string, Stage>> = {
-  pairs: { tokens: 112, mixture: [{ share: 1, shape: bare }], copy: 1 },
-  mixed: {
-    tokens: 144,
-    mixture: [
-      { share: 0.6, shape: plain },
-      { share: 0.4, shape: bare },
-    ],
-    copy: 0.4,
-  },
-  plain: { tokens: 144, mixture: [{ share: 1, shape: plain }], copy: 0.4 },
-  full: {
-    tokens: 192,
-    mixture: [
-      { share: 0.7, shape: fullShape },
-      { share: 0.3, shape: { ...fullShape, facts: [3, 6] } },
-    ],
-    copy: 0.2,
-  },
-};
+import { fullShape } from './index.js';
+import { makeLongDocument } from './long-document.js';
+import { longShape, reportSummary } from './long-questions.js';
+import { longPassage } from './mix.js';
+import { makeNeedle } from './needle.js';
 
 /** Text pieces of one training sequence with the weight of their tokens in the loss. */
 export interface Piece {
@@ -62,20 +26,144 @@ export const pieceWeights: Readonly<Record<Piece['kind'], number>> = {
   answer: 1,
 };
 
-/** One sequence of `stage`: a document, perhaps a copy of it, then all its questions in random order. */
-export function makePieces(stage: Stage, split: Split, seed: string): Piece[] {
-  const random = new Random(seed);
-  let left = random.uniform();
-  const entry = stage.mixture.find(({ share }) => (left -= share) < 0) ?? stage.mixture.at(-1)!;
-  const attributesPerEntity = 1 + random.int(entry.shape.attributesPerEntity);
-  const document = makeDocument({ ...entry.shape, attributesPerEntity }, split, random);
-  const pieces: Piece[] = [{ kind: 'document', text: document.sentences.join(' ') }];
-  if (random.uniform() < stage.copy) {
-    const sentences = random.uniform() < 0.5 ? random.shuffle(document.sentences) : document.sentences;
-    pieces.push({ kind: 'copy', text: sentences.join(' ') });
-  }
-  for (const fact of document.facts) {
-    pieces.push({ kind: 'question', text: fact.question }, { kind: 'answer', text: fact.value });
-  }
-  return pieces;
+/** Sequences of one length and kind: what one training step is made of. */
+export interface Source {
+  /** How often a step is made of it, among the sources of its stage. */
+  share: number;
+  /** Tokens of a sequence. */
+  tokens: number;
+  /** Sequences of a step, as a share of the micro-batch size. */
+  rows: number;
+  pieces(split: Split, random: Random): Piece[];
+}
+
+function ask(questions: Passage['questions']): Piece[] {
+  return questions.flatMap(({ question, answers }): Piece[] => [
+    { kind: 'question', text: question },
+    { kind: 'answer', text: answers[0]! },
+  ]);
+}
+
+/**
+ * Short documents: perhaps a copy of the document, then all its questions in random order.
+ * @param mixture document shapes and how often each occurs
+ * @param copy how often the document is followed by a copy of its sentences
+ */
+function short(
+  tokens: number,
+  mixture: readonly { share: number; shape: DocumentShape }[],
+  copy: number,
+): Source {
+  const pieces = (split: Split, random: Random): Piece[] => {
+    let left = random.uniform();
+    const entry = mixture.find(({ share }) => (left -= share) < 0) ?? mixture.at(-1)!;
+    const attributesPerEntity = 1 + random.int(entry.shape.attributesPerEntity);
+    const document = makeDocument({ ...entry.shape, attributesPerEntity }, split, random);
+    const before: Piece[] = [{ kind: 'document', text: document.sentences.join(' ') }];
+    if (random.uniform() < copy) {
+      const sentences = random.uniform() < 0.5 ? random.shuffle(document.sentences) : document.sentences;
+      before.push({ kind: 'copy', text: sentences.join(' ') });
+    }
+    return [
+      ...before,
+      ...ask(document.facts.map(({ question, value }) => ({ id: '', question, answers: [value] }))),
+    ];
+  };
+  return { share: 1, tokens, rows: 1, pieces };
+}
+
+/** Long documents of a number of words with every kind of question. */
+function long(tokens: number, rows: number, words: readonly [number, number]): Source {
+  return {
+    share: 1,
+    tokens,
+    rows,
+    pieces: (split, random) => {
+      const { context, questions } = longPassage(split, random, '', words);
+      return [{ kind: 'document', text: context }, ...ask(questions)];
+    },
+  };
+}
+
+/** Long documents with the summary of the whole report. */
+function report(tokens: number, rows: number, words: readonly [number, number]): Source {
+  return {
+    share: 1,
+    tokens,
+    rows,
+    pieces: (split, random) => {
+      const document = makeLongDocument({ ...longShape, words }, split, random);
+      return [
+        { kind: 'document', text: document.sentences.join(' ') },
+        ...ask([reportSummary(document, '')]),
+      ];
+    },
+  };
+}
+
+function needle(tokens: number, rows: number, words: number): Source {
+  return {
+    share: 1,
+    tokens,
+    rows,
+    pieces: (split, random) => {
+      const passage = makeNeedle({ words, depth: 100 * random.uniform() }, split, random, '');
+      return [{ kind: 'document', text: passage.context }, ...ask(passage.questions)];
+    },
+  };
+}
+
+const plain: DocumentShape = {
+  facts: [3, 6],
+  attributesPerEntity: 3,
+  statementForms: 1,
+  questionForms: 1,
+  fillers: [0, 0],
+  twoWordValues: false,
+  bare: false,
+};
+const bare: DocumentShape = { ...plain, facts: [3, 5], attributesPerEntity: 1, bare: true };
+const full = short(
+  192,
+  [
+    { share: 0.7, shape: fullShape },
+    { share: 0.3, shape: { ...fullShape, facts: [3, 6] } },
+  ],
+  0.2,
+);
+
+/** The stages by name; an experiment's `curriculum` says in which order, and when to go on. */
+export const stages: Readonly<Record<string, readonly Source[]>> = {
+  pairs: [short(112, [{ share: 1, shape: bare }], 1)],
+  mixed: [
+    short(
+      144,
+      [
+        { share: 0.6, shape: plain },
+        { share: 0.4, shape: bare },
+      ],
+      0.4,
+    ),
+  ],
+  plain: [short(144, [{ share: 1, shape: plain }], 0.4)],
+  full: [full],
+  medium: [
+    { ...full, share: 0.2 },
+    { ...long(672, 0.5, [330, 400]), share: 0.6 },
+    { ...report(480, 0.5, [330, 400]), share: 0.2 },
+  ],
+  long: [
+    { ...full, share: 0.15 },
+    { ...long(1408, 0.25, longShape.words), share: 0.55 },
+    { ...report(1216, 0.25, longShape.words), share: 0.2 },
+    { ...needle(320, 0.5, 256), share: 0.05 },
+    { ...needle(1120, 0.25, 1024), share: 0.05 },
+  ],
+};
+
+/** The source that a step of a stage is made of, drawn by share. */
+export function drawSource(sources: readonly Source[], seed: string): Source {
+  if (sources.length === 1) return sources[0]!;
+  let left = new Random(`${seed}/source`).uniform();
+  return sources.find(({ share }) => (left -= share) < 0) ?? sources.at(-1)!;
 }

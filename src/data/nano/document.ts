@@ -27,13 +27,12 @@ export interface Fact {
   value: string;
   sentence: string;
   question: string;
-  /** How many entities of the document have this attribute: chance is one in that number. */
-  sharedBy: number;
 }
 
 export interface NanoDocument {
   sentences: string[];
-  facts: Fact[];
+  /** `sharedBy`: how many entities of the document have this attribute; chance is one in that number. */
+  facts: (Fact & { sharedBy: number })[];
 }
 
 const SPLIT_CLASSES: Record<Split, readonly number[]> = { train: [0, 1, 2], validation: [3], test: [4] };
@@ -61,6 +60,28 @@ function fill(form: string, name: string, attribute: string, value = ''): string
   return form.replace('ATTRIBUTE', attribute).replace('NAME', name).replace('VALUE', value);
 }
 
+/** A name of this kind that is not in `names` yet, and is put there. */
+export function newEntity(kind: EntityKind, split: Split, names: Set<string>, random: Random): string {
+  for (;;) {
+    const name = pickPair([kind.first, kind.second], split, random);
+    if (names.has(name)) continue;
+    names.add(name);
+    return name;
+  }
+}
+
+/** A fact with a value of its own, told and asked in any form. */
+export function tell(kind: EntityKind, name: string, attribute: string, split: Split, random: Random): Fact {
+  const value = pickValue(kind.attributes[attribute]!, split, random);
+  return {
+    name,
+    attribute,
+    value,
+    sentence: fill(random.pick(statements), name, attribute, value),
+    question: fill(random.pick(questions), name, attribute),
+  };
+}
+
 /** One document; names and two-word values are combinations that only `split` uses. */
 export function makeDocument(shape: DocumentShape, split: Split, random: Random): NanoDocument {
   const kind: EntityKind = kinds[random.pick(['person', 'place', 'thing'] as const)];
@@ -74,9 +95,7 @@ export function makeDocument(shape: DocumentShape, split: Split, random: Random)
   const names = new Set<string>();
   const told: { name: string; attribute: string; value: string }[] = [];
   while (told.length < wanted) {
-    const name = pickPair([kind.first, kind.second], split, random);
-    if (names.has(name)) continue;
-    names.add(name);
+    const name = newEntity(kind, split, names, random);
     const many = 1 + random.int(shape.attributesPerEntity);
     for (const attribute of random.shuffle([...attributes]).slice(0, many)) {
       if (told.length < wanted) {

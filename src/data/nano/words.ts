@@ -95,7 +95,7 @@ export const kinds: Readonly<Record<'person' | 'place' | 'thing', EntityKind>> =
   },
 };
 
-/** Sentences that carry no fact. */
+/** Sentences of short documents that carry no fact. */
 export const fillers: readonly string[] = [
   'The weather was mild that day.',
   'Nobody noticed the time.',
@@ -108,6 +108,37 @@ export const fillers: readonly string[] = [
   'Few remember how it began.',
   'The lamps were lit at dusk.',
 ];
+
+/** Sentences of long documents that carry no fact, put together from one word of each list. */
+export const fillerPatterns: readonly (readonly (readonly string[])[])[] = [
+  [
+    words('The'),
+    words(`weather road river letter train evening wind door field bridge hill window street garden winter
+      kitchen harbor cellar fence orchard`),
+    words('was seemed stayed looked'),
+    words('mild quiet late early warm cold empty calm dark bright dry wet'),
+    words('again today then outside below nearby'),
+  ],
+  [
+    words('Some Most Few Many'),
+    words('people guests neighbors children visitors sailors farmers strangers'),
+    words('left arrived waited slept talked sang walked rested'),
+    words('early late quietly together outside again today nearby'),
+  ],
+  [
+    words('Nobody Everyone Somebody'),
+    words('noticed remembered forgot mentioned heard saw'),
+    words('the'),
+    words('time train letter lamps rain noise bell song smoke dog'),
+    words('that'),
+    words('day evening night morning week'),
+  ],
+];
+
+/** What else long documents and what is asked of them are made of. */
+export const longDocumentWords: readonly string[] = words(
+  'This report is about and has summarize the A B C D',
+);
 
 /** How a fact is told; NAME and VALUE are two words or one. The first is the plainest. */
 export const statements: readonly string[] = [
@@ -138,5 +169,7 @@ export function vocabulary(): string[] {
       lists.forEach((list) => list.forEach(add));
     }
   }
+  for (const pattern of fillerPatterns) pattern.flat().forEach(add);
+  longDocumentWords.forEach(add);
   return [...seen];
 }

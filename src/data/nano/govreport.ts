@@ -1,0 +1,17 @@
+/** Summaries of whole reports: GovReport at nano scale. */
+import { z } from 'zod';
+import { defineGenerated, seedOption } from './generated.js';
+import { makeLongDocument } from './long-document.js';
+import { longShape, reportSummary } from './long-questions.js';
+
+export const nanoGovreport = defineGenerated({
+  name: 'nano-govreport',
+  summary: 'Generated reports of over 1,000 tokens; a summary of the two subjects that the title names',
+  reference: 'kvd (GovReport-shaped, arXiv 2104.02112)',
+  version: 1,
+  options: z.strictObject({ seed: seedOption }),
+  make: (_options, split, _index, random, id) => {
+    const document = makeLongDocument(longShape, split, random);
+    return { id, context: document.sentences.join(' '), questions: [reportSummary(document, id)] };
+  },
+});
