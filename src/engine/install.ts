@@ -147,11 +147,11 @@ async function compile(folder: string, addon: string): Promise<void> {
   try {
     cpSync(join(addon, 'binding'), join(workshop, 'binding'), { recursive: true });
     cpSync(join(addon, 'package.json'), join(workshop, 'package.json'));
-    cpSync(join(packageRoot, 'engine', 'signals.cc'), join(workshop, 'binding', 'signals.cc'));
+    cpSync(join(packageRoot, 'engine', 'process.cc'), join(workshop, 'binding', 'process.cc'));
     const recipe = readFileSync(join(addon, 'binding.gyp'), 'utf8');
     const source = "'binding/tfjs_binding.cc'";
     if (!recipe.includes(source)) throw new Error(`${ADDON_PACKAGE}: binding.gyp no longer lists ${source}`);
-    writeFileSync(join(workshop, 'binding.gyp'), recipe.replace(source, `${source}, 'binding/signals.cc'`));
+    writeFileSync(join(workshop, 'binding.gyp'), recipe.replace(source, `${source}, 'binding/process.cc'`));
     symlinkSync(join(folder, 'deps'), join(workshop, 'deps'));
     const prefix = dirname(dirname(process.execPath));
     const headers = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];

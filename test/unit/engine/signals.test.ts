@@ -1,4 +1,4 @@
-/** The native matrix kernel must survive signals: Ctrl-C, a child's end, a resized terminal (engine/signals.cc). */
+/** The native matrix kernel must survive signals: Ctrl-C, a child's end, a resized terminal (engine/process.cc). */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
