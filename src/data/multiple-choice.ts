@@ -8,8 +8,17 @@ export function choiceLetter(index: number): string {
   return LETTERS[index]!;
 }
 
-/** `question A. first B. second …` */
-export function choicePrompt(question: string, choices: readonly string[]): string {
+/**
+ * How choices are listed: `A. first B. second`, as people write them, or `first A, second B`, from which a small
+ * model that can do no more than look up what follows a text finds the letter.
+ */
+export type ChoiceLayout = 'letter-first' | 'letter-last';
+
+/** The question, followed by its choices. */
+export function choicePrompt(question: string, choices: readonly string[], layout: ChoiceLayout): string {
+  if (layout === 'letter-last') {
+    return `${question} ${choices.map((choice, i) => `${choice} ${choiceLetter(i)}`).join(', ')}`;
+  }
   return [question, ...choices.map((choice, i) => `${choiceLetter(i)}. ${choice}`)].join(' ');
 }
 
@@ -21,10 +30,11 @@ export function choiceQuestion(
   question: Omit<Question, 'answers' | 'choices'>,
   texts: readonly string[],
   correct: number,
+  layout: ChoiceLayout = 'letter-first',
 ): Question {
   return {
     ...question,
-    question: choicePrompt(question.question, texts),
+    question: choicePrompt(question.question, texts, layout),
     answers: [`${texts[correct]!} ${choiceLetter(correct)}`],
     choices: { texts, correct },
   };

@@ -28,7 +28,7 @@ export function choiceQuestions(
       const texts = random.shuffle([fact.value, ...wrong.slice(0, CHOICES - 1)]);
       const tags = [fact.value.includes(' ') ? 'two-word' : 'one-word'];
       const question = { id: `${id}-choice-${i}`, question: fact.question, tags };
-      return choiceQuestion(question, texts, texts.indexOf(fact.value));
+      return choiceQuestion(question, texts, texts.indexOf(fact.value), 'letter-last');
     });
 }
 
