@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compressInFolds } from '../methods/folding.js';
 import type { Compression, Method } from '../methods/method.js';
-import type { KvdAdapter } from '../methods/kvd-adapter.js';
+import type { Adapter } from '../methods/trainable.js';
 import { makeBatch } from '../models/batch.js';
 import { cacheBytes, disposeCache, selectSequences, type KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
@@ -18,7 +18,7 @@ export interface EvaluationRequest {
   task: Task;
   method: Method;
   methodOptions: unknown;
-  adapter?: KvdAdapter;
+  adapter?: Adapter;
   /** Rows to keep of a context of `length` tokens. */
   keptRows(length: number): number;
   /** Longer contexts are compressed in folds of this many tokens; never where not given. */

@@ -1,20 +1,16 @@
 /** What KV-Distill trains: a scorer of rows and rsLoRA on the attention projections. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import { UserError } from '../base/errors.js';
 import { Random } from '../engine/random.js';
-import { loraTargets, type LoraAdapter, type LoraPair, type LoraTarget } from '../models/lora.js';
+import type { LoraAdapter } from '../models/lora.js';
 import type { ModelConfig } from '../models/config.js';
+import { readSettings, writeSettings } from './adapter-files.js';
+import { freshLora, loadLora, loraTensors, saveLora } from './lora-adapter.js';
+import { freshScorer, loadScorer, saveScorer, scorerSettings, scorerTensors, type Scorer } from './scorer.js';
+import type { Adapter } from './trainable.js';
 
-/** `s = relu(h W1) W2`, one score a token (section 3.1; the FFN's shape and the scores' scale are ours). */
-export interface Scorer {
-  /** [hidden, hidden] */
-  hidden: tf.Tensor2D;
-  /** [hidden, 1] */
-  output: tf.Tensor2D;
-  /** Constant: where it is high, rows start out undecayed, since σ(2) = 0.88. */
-  bias: number;
-  /** Standard deviation of the scores within a context; null leaves them as they come. */
-  spread: number | null;
-}
+export const FORMAT = 'kvd-adapter/1';
 
 /** What an adapter must be used with, as trained. */
 export interface KvdSettings {
@@ -27,39 +23,28 @@ export interface KvdSettings {
   routing: boolean;
 }
 
-export interface KvdAdapter {
+export interface KvdAdapter extends Adapter {
+  format: typeof FORMAT;
   lora: LoraAdapter;
   scorer: Scorer;
   settings: KvdSettings;
 }
 
-/** Inputs and outputs of the four adapted projections, [in, out]. */
-export function loraShapes(config: ModelConfig): Record<LoraTarget, [number, number]> {
-  const { hiddenSize, numHeads, numKvHeads, headDim } = config;
-  return {
-    q: [hiddenSize, numHeads * headDim],
-    k: [hiddenSize, numKvHeads * headDim],
-    v: [hiddenSize, numKvHeads * headDim],
-    o: [numHeads * headDim, hiddenSize],
-  };
+const settingsSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  eta: z.int().min(1),
+  n_sink: z.int().min(0),
+  decay: z.boolean(),
+  routing: z.boolean(),
+  ...scorerSettings,
+});
+
+/** The matrices by name. */
+export function kvdTensors({ scorer, lora }: KvdAdapter): Record<string, tf.Tensor2D> {
+  return { ...scorerTensors(scorer), ...loraTensors(lora) };
 }
 
-/** The trainable matrices by name; an adapter made of variables can be trained in place. */
-export function adapterMatrices(adapter: KvdAdapter): Record<string, tf.Tensor2D> {
-  const named: Record<string, tf.Tensor2D> = {
-    'scorer.hidden': adapter.scorer.hidden,
-    'scorer.output': adapter.scorer.output,
-  };
-  adapter.lora.layers.forEach((layer, index) => {
-    for (const target of loraTargets) {
-      named[`layers.${index}.${target}.a`] = layer[target].a;
-      named[`layers.${index}.${target}.b`] = layer[target].b;
-    }
-  });
-  return named;
-}
-
-/** A fresh adapter of variables: B is zero, so that encoding starts as the frozen model's. */
+/** A fresh adapter of variables. */
 export function freshAdapter(
   config: ModelConfig,
   settings: KvdSettings,
@@ -67,40 +52,31 @@ export function freshAdapter(
   seed: number,
 ): KvdAdapter {
   const random = new Random(`adapter/${seed}`);
-  const normal = (rows: number, columns: number, deviation: number): tf.Tensor2D => {
-    const data = Float32Array.from({ length: rows * columns }, () => random.normal() * deviation);
-    return tf.tidy(() => tf.variable(tf.tensor2d(data, [rows, columns]))) as unknown as tf.Tensor2D;
-  };
-  const shapes = loraShapes(config);
-  const width = config.hiddenSize;
-  const pair = (target: LoraTarget): LoraPair => {
-    const [rows, columns] = shapes[target];
-    return {
-      a: normal(rows, options.lora_r, rows ** -0.5),
-      b: normal(options.lora_r, columns, 0),
-    };
-  };
-  return {
-    lora: {
-      rank: options.lora_r,
-      alpha: options.lora_alpha,
-      layers: Array.from({ length: config.numLayers }, () => ({
-        q: pair('q'),
-        k: pair('k'),
-        v: pair('v'),
-        o: pair('o'),
-      })),
-    },
-    scorer: {
-      hidden: normal(width, width, width ** -0.5),
-      output: normal(width, 1, width ** -0.5),
-      bias: options.scorer_bias,
-      spread: options.score_spread,
-    },
-    settings,
-  };
+  const lora = freshLora(config, options, random);
+  return { format: FORMAT, lora, scorer: freshScorer(config, options, random), settings };
 }
 
-export function disposeAdapter(adapter: KvdAdapter): void {
-  tf.dispose(Object.values(adapterMatrices(adapter)));
+/** A whole KV-Distill adapter, made for a model of this configuration. */
+export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
+  const stored = readSettings(folder, settingsSchema);
+  const { format, scorer_bias, score_spread, ...settings } = stored;
+  if (settings.eta > config.numLayers) {
+    throw new UserError('bad-adapter', `eta ${settings.eta} exceeds the model's ${config.numLayers} layers`, {
+      where: folder,
+    });
+  }
+  const lora = loadLora(folder, config);
+  return { format, lora, scorer: loadScorer(folder, config, { scorer_bias, score_spread }), settings };
+}
+
+/** Writes the LoRA as PEFT does, the scorer and the settings. */
+export function saveAdapter(folder: string, adapter: KvdAdapter, baseModel: string): void {
+  saveLora(folder, adapter.lora, baseModel);
+  saveScorer(folder, adapter.scorer);
+  writeSettings(folder, {
+    format: adapter.format,
+    ...adapter.settings,
+    scorer_bias: adapter.scorer.bias,
+    score_spread: adapter.scorer.spread,
+  });
 }

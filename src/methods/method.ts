@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Entry } from '../base/registry.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
-import type { KvdAdapter } from './kvd-adapter.js';
+import type { Adapter, Trainable } from './trainable.js';
 
 /** What a method must be given beyond the contexts. */
 export interface MethodNeeds {
@@ -27,7 +27,7 @@ export interface CompressionRequest {
   /** Token ids of each context's question; present for question-aware methods. */
   questions?: readonly number[][];
   /** Present for methods that need training. */
-  adapter?: KvdAdapter;
+  adapter?: Adapter;
 }
 
 /** A compressed cache; the caller owns (and disposes) it. */
@@ -41,6 +41,8 @@ export interface Method<Options = unknown> extends Entry {
   /** `real`: evicted rows are gone from the tensors; `masked`: they are only hidden. */
   readonly eviction: 'real' | 'masked';
   readonly needs: MethodNeeds;
+  /** How its adapter is trained; present where `needs.training`. */
+  readonly trainable?: Trainable;
   readonly options: z.ZodObject;
   compress(request: CompressionRequest, options: Options): Compression;
 }

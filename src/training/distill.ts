@@ -1,15 +1,15 @@
-/** The KV-Distill training loop: an adapter learned so that the student speaks as the teacher does. */
+/** The training loop: an adapter learned so that the student speaks as the teacher does. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { PassageSource } from '../data/passage.js';
 import { Random } from '../engine/random.js';
 import { keptRows } from '../base/rounding.js';
 import type { Decoder } from '../models/decoder.js';
 import type { Tokenizer } from '../models/tokenizer.js';
-import { adapterMatrices, type KvdAdapter } from '../methods/kvd-adapter.js';
-import { AdamW, clipByGlobalNorm, type AdamWOptions, type NamedVariables } from './adamw.js';
+import type { Adapter, Trainable } from '../methods/trainable.js';
+import { AdamW, clipByGlobalNorm, type AdamWOptions } from './adamw.js';
 import { makeExample, type Example } from './examples.js';
 import { mixedKl } from './losses.js';
-import { studentLogits, teacherPass } from './objective.js';
+import { disposePass, studentLogits, teacherPass } from './objective.js';
 import { sampleRetention, type RetentionRange } from './retention-sampler.js';
 import { learningRateAt, type ScheduleOptions } from './schedule.js';
 import { loadState, saveState } from './state.js';
@@ -88,23 +88,27 @@ class ExampleStream {
 }
 
 /** Loss and gradients of one micro-batch. */
-function microStep(
+function microStep<A extends Adapter>(
   model: Decoder,
-  adapter: KvdAdapter,
+  trainable: Trainable<A>,
+  adapter: A,
   variables: tf.Variable[],
   examples: readonly Example[],
   kept: readonly number[],
   options: DistillOptions,
 ): { loss: number; grads: tf.NamedTensorMap } {
-  const pass = teacherPass(model, examples, kept, adapter.settings.eta, { foldTokens: options.fold_tokens });
+  const pass = teacherPass(model, examples, kept, trainable.frozenLayers(adapter), {
+    foldTokens: options.fold_tokens,
+  });
   const { value, grads } = tf.tidy(() =>
     tf.variableGrads(() => {
-      const student = studentLogits(model, adapter, pass);
+      const student = studentLogits(model, trainable, adapter, pass);
       return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), options.kl_forward_weight);
     }, variables),
   );
   const loss = value.dataSync()[0]!;
-  tf.dispose([value, pass.targetRows, pass.hidden, pass.logits]);
+  tf.dispose(value);
+  disposePass(pass);
   return { loss, grads };
 }
 
@@ -112,21 +116,17 @@ function microStep(
  * Distils `adapter` (made of variables) in place; resumes from `statePath` where that exists, with the
  * same result as if it had never been interrupted.
  */
-export async function distill(
+export async function distill<A extends Adapter>(
   model: Decoder,
-  adapter: KvdAdapter,
+  trainable: Trainable<A>,
+  adapter: A,
   tokenizer: Tokenizer,
   source: PassageSource,
   options: DistillOptions,
   statePath: string,
   hooks: DistillHooks,
 ): Promise<{ step: number; finished: boolean }> {
-  const parameters = adapterMatrices(adapter) as unknown as NamedVariables;
-  // The last layer's queries and outputs never reach the cache, so nothing can be learned of them.
-  const last = adapter.lora.layers.length - 1;
-  const trained = Object.fromEntries(
-    Object.entries(parameters).filter(([name]) => !new RegExp(`^layers\\.${last}\\.[qo]\\.`).test(name)),
-  );
+  const trained = trainable.trained(adapter);
   const variables = Object.values(trained);
   const optimiser = new AdamW(trained, options);
   const progress: Progress = {
@@ -154,7 +154,7 @@ export async function distill(
         const kept = examples.map((example) =>
           keptRows(sampleRetention(options, progress.step + 1, random), example.context.length),
         );
-        const result = microStep(model, adapter, variables, examples, kept, options);
+        const result = microStep(model, trainable, adapter, variables, examples, kept, options);
         loss += result.loss / options.gradient_accumulation_steps;
         for (const [name, variable] of Object.entries(trained)) {
           const gradient = result.grads[variable.name]!;

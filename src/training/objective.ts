@@ -1,11 +1,10 @@
 /** One KV-Distill forward pass, teacher and student, as a loss (section 3.3). */
 import * as tf from '@tensorflow/tfjs-core';
-import { concatPositions, joinParts, type KvCache } from '../models/cache.js';
-import { makeBatch, PAD_POSITION, type TokenBatch } from '../models/batch.js';
+import { joinParts, type KvCache } from '../models/cache.js';
+import { makeBatch, type TokenBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
 import { cutFolds } from '../methods/folding.js';
-import { encodeContext, scoreTokens, selectTokens } from '../methods/kvd.js';
-import type { KvdAdapter } from '../methods/kvd-adapter.js';
+import type { Adapter, Trainable } from '../methods/trainable.js';
 import type { Example } from './examples.js';
 
 /** A batch of examples with what the frozen model says of it. */
@@ -19,8 +18,8 @@ export interface TeacherPass {
   continuations: TokenBatch;
   /** Rows of the flattened continuations at which a target is foretold, int32 [targets]. */
   targetRows: tf.Tensor1D;
-  /** Residual stream of `contexts` after η layers, [batch·tokens, hidden]. */
-  hidden: tf.Tensor2D;
+  /** Residual stream of `contexts` after the layers asked for, [batch·tokens, hidden]; absent where none were. */
+  hidden?: tf.Tensor2D | undefined;
   /** [targets, vocabulary] */
   logits: tf.Tensor2D;
 }
@@ -44,15 +43,16 @@ export function continuationLogits(
 }
 
 /**
- * Runs the frozen model over contexts and continuations, and where contexts fold, its first η layers over the folds;
- * dispose the three tensors when done. The teacher reads each context whole.
+ * Runs the frozen model over contexts and continuations, and where contexts fold, its first layers over the folds;
+ * dispose the tensors when done. The teacher reads each context whole.
  * @param kept rows to keep of each context
+ * @param layers after how many of them the residual stream is wanted
  */
 export function teacherPass(
   model: Decoder,
   examples: readonly Example[],
   kept: readonly number[],
-  eta: number,
+  layers: number | undefined,
   { foldTokens = Infinity, padTo }: TeacherOptions = {},
 ): TeacherPass {
   const whole = makeBatch(
@@ -72,38 +72,30 @@ export function teacherPass(
   const contexts = folded ? makeBatch(folds.contexts, { starts: folds.starts }) : whole;
   const rows = examples.flatMap((example, b) => example.targets.map((t) => b * continuations.tokens + t));
   const targetRows = tf.tensor1d(rows, 'int32');
-  const [hidden, logits] = tf.tidy(() => {
-    const encoded = model.forward(whole, { cacheOnly: true, ...(!folded && { collectHidden: eta }) });
-    return [
-      folded ? model.forward(contexts, { layers: eta }).hidden : encoded.hiddenStates[0]!,
-      continuationLogits(model, continuations, encoded.cache, targetRows),
-    ] as [tf.Tensor2D, tf.Tensor2D];
-  });
+  const [logits, hidden] = tf.tidy(() => {
+    const collected = !folded && layers !== undefined ? { collectHidden: layers } : {};
+    const encoded = model.forward(whole, { cacheOnly: true, ...collected });
+    const spoken = continuationLogits(model, continuations, encoded.cache, targetRows);
+    if (layers === undefined) return [spoken];
+    return [spoken, folded ? model.forward(contexts, { layers }).hidden : encoded.hiddenStates[0]!];
+  }) as [tf.Tensor2D, tf.Tensor2D | undefined];
   return { contexts, parts: folds.parts, kept: folds.kept, continuations, targetRows, hidden, logits };
 }
 
-/**
- * Logits of the student at the target rows. Rows that are not selected are masked here rather than
- * gathered (test/unit/training/objective.test.ts shows that both give the same logits).
- */
-export function studentLogits(
+/** Frees what `teacherPass` made. */
+export function disposePass({ targetRows, hidden, logits }: TeacherPass): void {
+  tf.dispose([targetRows, logits, ...(hidden === undefined ? [] : [hidden])]);
+}
+
+/** Logits of the student at the target rows. */
+export function studentLogits<A extends Adapter>(
   model: Decoder,
-  adapter: KvdAdapter,
+  trainable: Trainable<A>,
+  adapter: A,
   pass: Omit<TeacherPass, 'logits'>,
 ): tf.Tensor2D {
   const { contexts, parts, kept, continuations, targetRows, hidden } = pass;
-  const scores = scoreTokens(adapter.scorer, hidden, contexts, adapter.settings.n_sink);
-  const selected = selectTokens(scores, contexts.lengths, kept, adapter.settings.n_sink);
-  const cache = hideRows(encodeContext(model, contexts, adapter, scores, selected), selected);
+  const { cache } = trainable.encode({ model, batch: contexts, kept, hidden }, adapter);
   const joined = parts.every((count) => count === 1) ? cache : joinParts(cache, parts);
-  return continuationLogits(model, continuations, joined, targetRows);
-}
-
-/** The cache with unselected rows hidden from every query. */
-function hideRows(cache: KvCache, selected: tf.Tensor2D): KvCache {
-  const chosen = tf.expandDims(selected, 1) as tf.Tensor3D;
-  const empty = tf.zeros([chosen.shape[0], 1, 0]) as tf.Tensor3D;
-  const spread = concatPositions(cache.positions[0]!, empty);
-  const hidden = tf.where(tf.greater(chosen, 0), spread, tf.fill(chosen.shape, PAD_POSITION)) as tf.Tensor3D;
-  return { ...cache, positions: cache.positions.map(() => hidden) };
+  return continuationLogits(model, { ...continuations, starts: joined.nextPositions }, joined, targetRows);
 }

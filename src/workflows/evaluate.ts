@@ -1,24 +1,19 @@
 /** `kvd eval`: methods × budgets on a task; every sample is stored as it ends. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { canonicalJson, hashOf } from '../base/hash.js';
 import { UserError } from '../base/errors.js';
 import { evaluate, type SampleResult } from '../evaluation/evaluate.js';
-import { resolveModel } from '../experiment/check.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
 import { budgetsOf, describeBudget, keptTokens, type Budget } from '../experiment/retention.js';
 import type { Experiment } from '../experiment/schema.js';
-import { adapterHash, loadAdapter } from '../methods/adapter-files.js';
 import { methods } from '../methods/index.js';
-import { disposeAdapter } from '../methods/kvd-adapter.js';
 import type { Store } from '../store/store.js';
 import { tasks } from '../tasks/index.js';
 import type { TaskSample } from '../tasks/task.js';
+import { adaptersIdentity, disposeAdapters, findAdapters, loadAdapters } from './adapters.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
 import { codeVersion, gitCommit, machine } from './run-record.js';
 import { openSession } from './session.js';
-import { adapterFolder } from './train.js';
 
 export interface EvalOptions {
   /** Folder of the adapter, where it is not the experiment's own. */
@@ -39,8 +34,6 @@ interface Cell {
   budget: Budget;
 }
 
-/** Folder of the adapter that ships with a model, in the model's own. */
-const SHIPPED_ADAPTER = 'kvd-adapter';
 const WHOLE: Budget = { kind: 'ratio', retention: 1 };
 
 /** Cells in the order of evaluation; the uncompressed method has one, whatever the budgets. */
@@ -50,30 +43,6 @@ function cellsOf(experiment: Experiment): Cell[] {
   return evaluation.methods.flatMap(({ name, ...options }) =>
     (name === 'full' ? [WHOLE] : budgetsOf(evaluation)).map((budget) => ({ method: name, options, budget })),
   );
-}
-
-/**
- * The adapter that the cells need: the one given, or the one that the experiment trained; where it trains none, the
- * one that ships with the model.
- */
-function findAdapter(
-  experiment: Experiment,
-  cells: readonly Cell[],
-  given: string | undefined,
-): string | undefined {
-  if (!cells.some((cell) => methods.get(cell.method).needs.training)) return undefined;
-  const folder =
-    given ??
-    (experiment.training === undefined
-      ? join(resolveModel(experiment.model.name_or_path), SHIPPED_ADAPTER)
-      : adapterFolder(experiment));
-  if (!existsSync(join(folder, 'kvd_config.json'))) {
-    throw new UserError('no-adapter', 'no trained adapter is there', {
-      where: folder,
-      hint: 'Train it with `kvd train` on the same experiment, or name another with `--adapter`.',
-    });
-  }
-  return folder;
 }
 
 function takeSamples(samples: Iterable<TaskSample>, limit: number | undefined): TaskSample[] {
@@ -97,8 +66,11 @@ export async function evaluateExperiment(
     throw new UserError('no-evaluation', 'has no `evaluation` section', { where: loaded.file });
   }
   const cells = cellsOf(experiment);
-  const adapterPath = findAdapter(experiment, cells, options.adapter);
-  const identity = adapterPath === undefined ? null : await adapterHash(adapterPath);
+  const found = await findAdapters(
+    experiment,
+    cells.map((cell) => cell.method),
+    options.adapter,
+  );
   const {
     training: _training,
     data: _data,
@@ -106,7 +78,7 @@ export async function evaluateExperiment(
     ...evaluated
   } = experiment as Experiment & { sweep?: unknown };
   const { name: _name, ...configuration } = evaluated;
-  const configHash = hashOf({ ...configuration, adapter: identity });
+  const configHash = hashOf({ ...configuration, adapter: adaptersIdentity(found) });
   const task = tasks.get(evaluation.task);
   const samples = takeSamples(task.samples(evaluation.task_options, evaluation.split), evaluation.limit);
   const total = samples.length * cells.length;
@@ -115,7 +87,7 @@ export async function evaluateExperiment(
 
   const session = await openSession(experiment.model.name_or_path);
   const { model } = session;
-  const adapter = adapterPath === undefined ? undefined : loadAdapter(adapterPath, model.config);
+  const adapters = loadAdapters(found, model.config);
   const runId =
     known?.id ??
     store.createRun({
@@ -144,7 +116,7 @@ export async function evaluateExperiment(
             model: experiment.model.name_or_path,
             method: cell.method,
             methodOptions: canonicalJson(cell.options),
-            adapterHash: method.needs.training ? identity : null,
+            adapterHash: found.get(cell.method)?.hash ?? null,
             budget: canonicalJson(cell.budget),
             retention: cell.budget.kind === 'ratio' ? cell.budget.retention : null,
             budgetLabel: describeBudget(cell.budget),
@@ -157,12 +129,13 @@ export async function evaluateExperiment(
           const stored = store.doneSamples(cellId);
           const left = samples.filter((sample) => !stored.has(sample.id));
           done += stored.size;
+          const adapter = adapters.get(cell.method);
           const request = {
             ...session,
             task,
             method,
             methodOptions: cell.options,
-            ...(method.needs.training && adapter !== undefined && { adapter }),
+            ...(adapter !== undefined && { adapter }),
             keptRows: (length: number) => keptTokens(cell.budget, length),
             ...(evaluation.fold_tokens !== undefined && { foldTokens: evaluation.fold_tokens }),
             batchSize: evaluation.batch_size,
@@ -197,7 +170,7 @@ export async function evaluateExperiment(
     throw error;
   } finally {
     interruption.release();
-    if (adapter !== undefined) disposeAdapter(adapter);
+    disposeAdapters(found, adapters);
     model.dispose();
   }
 }

@@ -10,9 +10,10 @@ import type { Experiment } from '../experiment/schema.js';
 import { validationOf } from '../experiment/validation.js';
 import { UserError } from '../base/errors.js';
 import { keptRows } from '../base/rounding.js';
-import { adapterHash, saveAdapter } from '../methods/adapter-files.js';
+import { adapterHash, hasAdapter } from '../methods/adapter-files.js';
 import { methods } from '../methods/index.js';
-import { disposeAdapter, freshAdapter, type KvdAdapter } from '../methods/kvd-adapter.js';
+import type { Method } from '../methods/method.js';
+import { disposeAdapter, type Adapter, type Trainable } from '../methods/trainable.js';
 import type { Store } from '../store/store.js';
 import { tasks } from '../tasks/index.js';
 import type { TaskSample } from '../tasks/task.js';
@@ -31,18 +32,6 @@ export interface TrainResult {
   reused: boolean;
 }
 
-/** Options of method `kvd` as resolved in an experiment. */
-interface KvdOptions {
-  eta: number;
-  n_sink: number;
-  lora_r: number;
-  lora_alpha: number;
-  scorer_bias: number;
-  score_spread: number | null;
-  decay: boolean;
-  routing: boolean;
-}
-
 /** Folder of everything that training this experiment leaves behind; named by what is trained alone. */
 export function trainingFolder(experiment: Experiment): string {
   return join(experiment.training?.output_dir ?? 'runs', `train-${trainingHash(experiment).slice(0, 12)}`);
@@ -53,15 +42,21 @@ export function adapterFolder(experiment: Experiment): string {
   return join(trainingFolder(experiment), 'adapter');
 }
 
-function methodOptions(experiment: Experiment): KvdOptions {
+interface Trained {
+  method: Method;
+  trainable: Trainable;
+  options: Record<string, unknown>;
+}
+
+function trainedMethod(experiment: Experiment): Trained {
   const { name, ...options } = experiment.method;
   const method = methods.get(name);
-  if (!method.needs.training) {
+  if (method.trainable === undefined) {
     throw new UserError('nothing-to-train', `method ${name} has nothing to train`, {
       hint: 'Run `kvd eval` instead.',
     });
   }
-  return method.options.parse(options) as unknown as KvdOptions;
+  return { method, trainable: method.trainable, options };
 }
 
 function take(samples: Iterable<TaskSample>, count: number): TaskSample[] {
@@ -76,9 +71,9 @@ function take(samples: Iterable<TaskSample>, count: number): TaskSample[] {
 /** Headline metric of the adapter on validation samples at one retention. */
 async function validate(
   session: Session,
-  adapter: KvdAdapter,
+  adapter: Adapter,
   experiment: Experiment,
-  options: KvdOptions,
+  { method, options }: Trained,
 ): Promise<number> {
   const training = experiment.training!;
   const { task: name, task_options, fold_tokens } = validationOf(experiment);
@@ -88,7 +83,7 @@ async function validate(
   const request = {
     ...session,
     task,
-    method: methods.get('kvd'),
+    method,
     methodOptions: options,
     adapter,
     keptRows: (length: number) => keptRows(training.eval_retention, length),
@@ -112,13 +107,14 @@ export async function trainExperiment(
   if (training === undefined) {
     throw new UserError('no-training', 'has no `training` section', { where: loaded.file });
   }
-  const options = methodOptions(experiment);
+  const trained = trainedMethod(experiment);
+  const { trainable, options } = trained;
   const hash = trainingHash(experiment);
   const folder = trainingFolder(experiment);
   const adapterPath = adapterFolder(experiment);
   const statePath = join(folder, 'state.safetensors');
   const known = store.findRun({ kind: 'train', configHash: hash });
-  if (known?.status === 'finished' && existsSync(join(adapterPath, 'kvd_config.json'))) {
+  if (known?.status === 'finished' && hasAdapter(adapterPath)) {
     return { runId: known.id, adapter: adapterPath, steps: training.max_steps, reused: true };
   }
   mkdirSync(folder, { recursive: true });
@@ -139,8 +135,7 @@ export async function trainExperiment(
           gitCommit: gitCommit(),
         });
   store.setStatus(runId, 'running');
-  const { eta, n_sink, decay, routing } = options;
-  const adapter = freshAdapter(model.config, { eta, n_sink, decay, routing }, options, experiment.seed);
+  const adapter = trainable.fresh(model.config, options, experiment.seed);
   const { name, ...dataOptions } = experiment.data;
   const distillOptions: DistillOptions = { ...training, seed: experiment.seed };
   const interruption = watchInterruption();
@@ -150,6 +145,7 @@ export async function trainExperiment(
       let validation = '';
       return distill(
         model,
+        trainable,
         adapter,
         tokenizer,
         datasets.get(name).open(dataOptions, 'train'),
@@ -168,12 +164,12 @@ export async function trainExperiment(
             }
           },
           validate: async (step) => {
-            const quality = await validate(session, adapter, experiment, options);
+            const quality = await validate(session, adapter, experiment, trained);
             store.addMetrics(runId, step, { validation: quality });
             validation = ` · validation ${(100 * quality).toFixed(1)} %`;
             return quality;
           },
-          best: () => saveAdapter(adapterPath, adapter, experiment.model.name_or_path),
+          best: () => trainable.save(adapterPath, adapter, experiment.model.name_or_path),
           stop: () => interruption.requested(),
         },
       );
@@ -182,7 +178,8 @@ export async function trainExperiment(
       store.setStatus(runId, 'interrupted');
       throw interrupted(`kvd train ${loaded.file}`);
     }
-    store.addArtifact(runId, { kind: 'adapter', path: adapterPath, sha256: await adapterHash(adapterPath) });
+    const sha256 = await adapterHash(trainable, adapterPath);
+    store.addArtifact(runId, { kind: 'adapter', path: adapterPath, sha256 });
     store.setStatus(runId, 'finished');
     return { runId, adapter: adapterPath, steps: result.step, reused: false };
   } catch (error) {
@@ -192,7 +189,7 @@ export async function trainExperiment(
     throw error;
   } finally {
     interruption.release();
-    disposeAdapter(adapter);
+    disposeAdapter(trainable, adapter);
     model.dispose();
   }
 }

@@ -5,9 +5,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../base/errors.js';
 import { keptRows } from '../base/rounding.js';
 import { startEngine } from '../engine/index.js';
-import { loadLora } from '../methods/adapter-files.js';
-import { adapterMatrices, type KvdAdapter } from '../methods/kvd-adapter.js';
-import { scoreTokens, selectTokens } from '../methods/kvd.js';
+import { kvdTrainable } from '../methods/kvd.js';
+import { FORMAT, type KvdAdapter } from '../methods/kvd-adapter.js';
+import { loadLora } from '../methods/lora-adapter.js';
+import { scoreTokens, selectTokens } from '../methods/scorer.js';
 import { makeBatch } from '../models/batch.js';
 import { loadDecoder } from '../models/checkpoint.js';
 import type { Decoder } from '../models/decoder.js';
@@ -15,7 +16,7 @@ import { greedy } from '../models/generate.js';
 import { loraTargets } from '../models/lora.js';
 import { openSafetensors, type SafetensorsFile } from '../models/safetensors.js';
 import { klRows, mixedKl } from '../training/losses.js';
-import { studentLogits, teacherPass, type TeacherPass } from '../training/objective.js';
+import { disposePass, studentLogits, teacherPass, type TeacherPass } from '../training/objective.js';
 
 /** Absolute and relative tolerance; the references' own float32 error is 1e-6 to 1.5e-5. */
 export const TOLERANCE = 1e-4;
@@ -114,6 +115,7 @@ export function referenceAdapter(folder: string, model: Decoder, reference: Safe
     }
   }
   return {
+    format: FORMAT,
     lora,
     scorer: {
       hidden: matrix('scorer.hidden.weight'),
@@ -196,11 +198,12 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
       first.logits.dataSync(),
       rowsAt('teacher_logits', vocabulary),
     );
+    disposePass(first);
     for (const percent of [50, 25, 10]) {
       const prefix = `r${percent}`;
       const pass = passAt(percent / 100);
       tf.tidy(() => {
-        const scores = scoreTokens(adapter.scorer, pass.hidden, pass.contexts, adapter.settings.n_sink);
+        const scores = scoreTokens(adapter.scorer, pass.hidden!, pass.contexts, adapter.settings.n_sink);
         checks.compare(`${prefix}.scores`, scores.dataSync(), reference.readFloat(`${prefix}.scores`).data);
         const selected = selectTokens(scores, pass.contexts.lengths, pass.kept, adapter.settings.n_sink);
         checks.compare(
@@ -208,7 +211,7 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
           selected.dataSync(),
           reference.readInt(`${prefix}.selected`).data,
         );
-        const student = studentLogits(model, adapter, pass);
+        const student = studentLogits(model, kvdTrainable, adapter, pass);
         checks.compare(
           `${prefix}.student_logits at targets`,
           student.dataSync(),
@@ -218,28 +221,25 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
         checks.compare(`${prefix}.forward_kl`, forward.dataSync(), rowsAt(`${prefix}.forward_kl`, 1));
         checks.compare(`${prefix}.reverse_kl`, reverse.dataSync(), rowsAt(`${prefix}.reverse_kl`, 1));
       });
-      const variables = Object.values(adapterMatrices(adapter)) as unknown as tf.Variable[];
-      const used = variables.filter((_, i) => !isUnused(Object.keys(adapterMatrices(adapter))[i]!, model));
-      const { value, grads } = tf.variableGrads(() => {
-        const student = studentLogits(model, adapter, pass);
-        return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
-      }, used);
+      const { value, grads } = tf.variableGrads(
+        () => {
+          const student = studentLogits(model, kvdTrainable, adapter, pass);
+          return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
+        },
+        Object.values(kvdTrainable.trained(adapter)),
+      );
       checks.compare(`${prefix}.loss`, value.dataSync(), reference.readFloat(`${prefix}.loss`).data);
       if (reference.has(`${prefix}.grad.scorer.output.weight`)) {
         checkGradients(adapter, grads, reference, prefix, checks);
       }
       tf.dispose([value, grads]);
+      disposePass(pass);
     }
   } finally {
     reference.close();
     model.dispose();
   }
   return checks.list;
-}
-
-/** The last layer's q and o adapters never reach the cache. */
-function isUnused(name: string, model: Decoder): boolean {
-  return new RegExp(`^layers\\.${model.config.numLayers - 1}\\.[qo]\\.`).test(name);
 }
 
 /** The checks as lines, the worst first where any failed. */

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { engines } from '../../src/engine/index.js';
 import { methods } from '../../src/methods/index.js';
-import { adapterMatrices } from '../../src/methods/kvd-adapter.js';
+import { kvdTrainable } from '../../src/methods/kvd.js';
 import { makeBatch } from '../../src/models/batch.js';
 import { greedy } from '../../src/models/generate.js';
 import { mixedKl } from '../../src/training/losses.js';
@@ -45,19 +45,17 @@ function compute(family: string): Results {
     targets: [2, 3],
   }));
   const pass = teacherPass(model, examples, kept, adapter.settings.eta);
-  const trained = Object.entries(adapterMatrices(adapter)).filter(
-    ([name]) => !/^layers\.2\.[qo]\./.test(name),
-  );
+  const trained = Object.entries(kvdTrainable.trained(adapter));
   const { value, grads } = tf.variableGrads(
     () => {
-      const student = studentLogits(model, adapter, pass);
+      const student = studentLogits(model, kvdTrainable, adapter, pass);
       return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
     },
-    trained.map(([, matrix]) => matrix as unknown as tf.Variable),
+    trained.map(([, matrix]) => matrix),
   );
   results.loss = value.dataSync();
   for (const [name, matrix] of trained) {
-    results[`gradient of ${name}`] = grads[(matrix as unknown as tf.Variable).name]!.dataSync();
+    results[`gradient of ${name}`] = grads[matrix.name]!.dataSync();
   }
   return results;
 }

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { architectures } from '../../src/models/architectures/index.js';
 import { parseModelConfig } from '../../src/models/config.js';
 import { Decoder, type DecoderWeights } from '../../src/models/decoder.js';
-import { adapterMatrices, freshAdapter, type KvdAdapter } from '../../src/methods/kvd-adapter.js';
+import { freshAdapter, kvdTensors, type KvdAdapter } from '../../src/methods/kvd-adapter.js';
 import { Random } from '../../src/engine/random.js';
 import { initialWeights } from '../../src/training/initialise.js';
 
@@ -55,6 +55,6 @@ export function tinyAdapter(model: Decoder, overrides: Partial<KvdAdapter['setti
     { lora_r: 2, lora_alpha: 2, scorer_bias: 0.5, score_spread: 1.5 },
     1,
   );
-  shake(Object.values(adapterMatrices(adapter)) as unknown as tf.Variable[], 0.3, new Random('tiny adapter'));
+  shake(Object.values(kvdTensors(adapter)) as unknown as tf.Variable[], 0.3, new Random('tiny adapter'));
   return adapter;
 }

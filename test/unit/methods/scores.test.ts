@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
-import { scoreTokens } from '../../../src/methods/kvd.js';
+import { scoreTokens } from '../../../src/methods/scorer.js';
 import { makeBatch } from '../../../src/models/batch.js';
 import { expectClose } from '../../helpers/closeness.js';
 import { tinyAdapter, tinyDecoder } from '../../helpers/tiny.js';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
-import { loadLora, peftName } from '../../../src/methods/adapter-files.js';
+import { loadLora, peftName } from '../../../src/methods/lora-adapter.js';
 import { makeBatch } from '../../../src/models/batch.js';
 import { loadDecoder } from '../../../src/models/checkpoint.js';
 import { loraTargets, type ActiveLora, type LoraAdapter } from '../../../src/models/lora.js';

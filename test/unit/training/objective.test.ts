@@ -2,8 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
 import { compressInFolds } from '../../../src/methods/folding.js';
-import { kvd } from '../../../src/methods/kvd.js';
-import { adapterMatrices } from '../../../src/methods/kvd-adapter.js';
+import { kvd, kvdTrainable } from '../../../src/methods/kvd.js';
 import { continuationLogits, studentLogits, teacherPass } from '../../../src/training/objective.js';
 import { mixedKl } from '../../../src/training/losses.js';
 import { expectClose } from '../../helpers/closeness.js';
@@ -30,7 +29,7 @@ describe('the training objective', () => {
       const { model } = tinyDecoder();
       const adapter = tinyAdapter(model, { decay });
       const pass = teacherPass(model, examples, kept, adapter.settings.eta);
-      const masked = studentLogits(model, adapter, pass);
+      const masked = studentLogits(model, kvdTrainable, adapter, pass);
       const request = { model, contexts: examples.map((example) => example.context), kept, adapter };
       const { cache } = kvd.compress(request, {});
       expect(cache.keys[0]!.shape[2]).toBe(4);
@@ -55,7 +54,7 @@ describe('the training objective', () => {
       const { cache, kept: rows } = compressInFolds(kvd, { model, contexts, kept: asked, adapter }, {}, 10);
       expect(rows).toEqual([Math.max(3, asked[0]!), asked[1]]);
       expectClose(
-        studentLogits(model, adapter, pass).dataSync(),
+        studentLogits(model, kvdTrainable, adapter, pass).dataSync(),
         continuationLogits(model, pass.continuations, cache, pass.targetRows).dataSync(),
         1e-5,
       );
@@ -67,7 +66,7 @@ describe('the training objective', () => {
     const adapter = tinyAdapter(model);
     const logitsWith = (foldTokens: number | undefined): ArrayLike<number> => {
       const pass = teacherPass(model, examples, kept, adapter.settings.eta, { foldTokens });
-      return studentLogits(model, adapter, pass).dataSync();
+      return studentLogits(model, kvdTrainable, adapter, pass).dataSync();
     };
     expect(logitsWith(8)).toEqual(logitsWith(undefined));
   });
@@ -93,17 +92,15 @@ describe('the training objective', () => {
       const [batch, rows] = foldTokens === Infinity ? [examples, kept] : [unequal, [16, 4]];
       const pass = teacherPass(model, batch, rows, adapter.settings.eta, { foldTokens });
       const loss = (): tf.Scalar => {
-        const student = studentLogits(model, adapter, pass);
+        const student = studentLogits(model, kvdTrainable, adapter, pass);
         return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
       };
-      const last = model.config.numLayers - 1;
-      const matrices = Object.entries(adapterMatrices(adapter)).filter(
-        ([name]) => !name.startsWith(`layers.${last}.q`) && !name.startsWith(`layers.${last}.o`),
+      const trained = Object.entries(kvdTrainable.trained(adapter));
+      const { grads } = tf.variableGrads(
+        loss,
+        trained.map(([, variable]) => variable),
       );
-      const variables = matrices.map(([, matrix]) => matrix as unknown as tf.Variable);
-      const { grads } = tf.variableGrads(loss, variables);
-      for (const [name, matrix] of matrices) {
-        const variable = matrix as unknown as tf.Variable;
+      for (const [name, variable] of trained) {
         const gradient = grads[variable.name]!.dataSync();
         const norm = Math.hypot(...gradient);
         expect(norm, name).toBeGreaterThan(0);
