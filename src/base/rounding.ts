@@ -12,3 +12,6 @@ export function roundHalfToEven(value: number): number {
 export function keptRows(retention: number, length: number): number {
   return Math.min(length, Math.max(1, roundHalfToEven(retention * length)));
 }
+
+/** Rows to keep: a share of a context's, or so many whatever its length. */
+export type Budget = { kind: 'ratio'; retention: number } | { kind: 'tokens'; tokens: number };

@@ -1,16 +1,16 @@
 /** One cell of a comparison: a method at a budget, on a task's samples. */
-import * as tf from '@tensorflow/tfjs-core';
 import { compressInFolds } from '../methods/folding.js';
 import type { Compression, Method } from '../methods/method.js';
 import type { Adapter } from '../methods/trainable.js';
-import { makeBatch } from '../models/batch.js';
-import { cacheBytes, disposeCache, selectSequences, type KvCache } from '../models/cache.js';
+import { cacheBytes, disposeCache, selectSequences } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import { greedy } from '../models/generate.js';
 import type { Tokenizer } from '../models/tokenizer.js';
-import { answerIds, contextIds, questionIds } from '../models/prompt.js';
 import type { Task, TaskSample } from '../tasks/task.js';
+import { choiceLikelihoods } from './choices.js';
+import { likelihoods } from './likelihoods.js';
 import { metrics } from './metrics/index.js';
+import { distinctContexts, inBatches, prepare, type Prepared } from './prepared.js';
 
 export interface EvaluationRequest {
   model: Decoder;
@@ -23,8 +23,11 @@ export interface EvaluationRequest {
   keptRows(length: number): number;
   /** Longer contexts are compressed in folds of this many tokens; never where not given. */
   foldTokens?: number;
+  /** Samples at once. */
   batchSize: number;
   maxNewTokens: number;
+  /** Whether `kl`, `nll` and `agreement` are wanted beside the task's marks; yes unless given. */
+  intrinsic?: boolean;
 }
 
 /** What is known of one sample when it is done. */
@@ -34,7 +37,7 @@ export interface SampleResult {
   output: string;
   references: readonly string[];
   tags: readonly string[];
-  /** Marks of the task, and of the reference answer: `kl` to the uncompressed model and `nll`, nats a token, and `agreement` of the likeliest token. */
+  /** Marks of the task and, of the reference answer, `kl` to the uncompressed model and `nll`, nats a token, and `agreement` of the likeliest token. */
   metrics: Record<string, number>;
   contextTokens: number;
   keptTokens: number;
@@ -45,94 +48,7 @@ export interface SampleResult {
   seconds: { compress: number; generate: number };
 }
 
-interface Prepared {
-  sample: TaskSample;
-  context: number[];
-  question: number[];
-  reference: number[];
-}
-
-function prepare(sample: TaskSample, task: Task, tokenizer: Tokenizer): Prepared {
-  const context = contextIds(tokenizer, sample.context);
-  const answer = sample.answers[0] ?? '';
-  if (task.mode === 'generate') {
-    return {
-      sample,
-      context,
-      question: questionIds(tokenizer, sample.question),
-      reference: answerIds(tokenizer, answer),
-    };
-  }
-  const [first, ...rest] = tokenizer.encode(answer);
-  return { sample, context, question: [first!], reference: rest };
-}
-
-/** Contexts of a batch, each once unless the method looks at the question. */
-function distinctContexts(
-  batch: readonly Prepared[],
-  questionAware: boolean,
-): { first: number[]; of: number[] } {
-  const first: number[] = [];
-  const seen = new Map<string, number>();
-  const of = batch.map((item, i) => {
-    const key = questionAware ? `${i}` : item.sample.context;
-    let place = seen.get(key);
-    if (place === undefined) {
-      place = first.push(i) - 1;
-      seen.set(key, place);
-    }
-    return place;
-  });
-  return { first, of };
-}
-
-/** Logits of the reference's tokens, given what `cache` holds: [reference tokens of all rows, vocabulary]. */
-function referenceLogits(model: Decoder, cache: KvCache, batch: readonly Prepared[]): tf.Tensor2D {
-  const whole = makeBatch(
-    batch.map(({ question, reference }) => [...question, ...reference]),
-    { starts: cache.nextPositions },
-  );
-  const rows = batch.flatMap(({ question, reference }, row) =>
-    reference.map((_, i) => row * whole.tokens + question.length + i - 1),
-  );
-  const { hidden } = model.forward(whole, { past: cache });
-  return model.logits(tf.gather(hidden, tf.tensor1d(rows, 'int32')));
-}
-
-/** KL to the uncompressed model, negative log-likelihood and top-1 agreement on each row's reference. */
-function likelihoods(
-  model: Decoder,
-  compressed: KvCache,
-  batch: readonly Prepared[],
-): Record<'kl' | 'nll' | 'agreement', number>[] {
-  const [kl, nll, agreement] = tf.tidy(() => {
-    const plain = model.forward(makeBatch(batch.map(({ context }) => context)), { cacheOnly: true });
-    const logP = tf.logSoftmax(referenceLogits(model, plain.cache, batch));
-    const logQ = tf.logSoftmax(referenceLogits(model, compressed, batch));
-    const labels = tf.tensor1d(
-      batch.flatMap(({ reference }) => reference),
-      'int32',
-    );
-    const picked = tf.mul(logQ, tf.oneHot(labels, logQ.shape[1]!));
-    return [
-      tf.sum(tf.mul(tf.exp(logP), tf.sub(logP, logQ)), 1).dataSync(),
-      tf.neg(tf.sum(picked, 1)).dataSync(),
-      tf.equal(tf.argMax(logP, 1), tf.argMax(logQ, 1)).dataSync(),
-    ] as unknown as tf.Tensor[];
-  }) as unknown as [Float32Array, Float32Array, Uint8Array];
-  let at = 0;
-  return batch.map(({ reference }) => {
-    const range = [at, (at += reference.length)] as const;
-    const mean = (values: ArrayLike<number>): number => {
-      let sum = 0;
-      for (let i = range[0]; i < range[1]; i++) sum += values[i]!;
-      return sum / reference.length;
-    };
-    return { kl: mean(kl), nll: mean(nll), agreement: mean(agreement) };
-  });
-}
-
-/** Rows of one layer and KV head that attention can still see, per sequence. */
+/** The contexts of the samples numbered `first`, compressed. */
 function compress(
   request: EvaluationRequest,
   batch: readonly Prepared[],
@@ -174,31 +90,38 @@ function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): 
           },
         );
   const generated = performance.now();
-  const given = likelihoods(model, cache, batch);
+  const wanted = task.mode === 'generate' ? task.metrics : [];
+  const likely = wanted.some((name) => metrics[name].of === 'choices')
+    ? choiceLikelihoods(model, cache, batch, batch.length)
+    : undefined;
+  const kept = of.map((context) => compression.kept[context]!);
+  const untouched =
+    request.adapter === undefined && batch.every(({ context }, row) => kept[row] === context.length);
+  const intrinsic = (request.intrinsic ?? true) ? likelihoods(model, cache, batch, untouched) : undefined;
   disposeCache(cache);
   disposeCache(compression.cache);
 
   const { numLayers, numKvHeads, headDim } = model.config;
   return batch.map(({ sample, context }, row) => {
     const output = tokenizer.decode(outputs[row]!).trim();
-    const marks = Object.fromEntries(
-      (task.mode === 'generate' ? task.metrics : []).map((name) => [
-        name,
-        metrics[name](output, sample.answers),
-      ]),
-    );
-    const kept = compression.kept[of[row]!]!;
+    const answered = {
+      output,
+      references: sample.answers,
+      ...(sample.choices && { choices: sample.choices }),
+      ...(likely && { choiceLikelihoods: likely[row]! }),
+    };
+    const marks = Object.fromEntries(wanted.map((name) => [name, metrics[name].mark(answered)]));
     return {
       sampleId: sample.id,
       prompt: sample.question,
       output,
       references: sample.answers,
       tags: sample.tags,
-      metrics: { ...marks, ...given[row]! },
+      metrics: { ...marks, ...intrinsic?.[row] },
       contextTokens: context.length,
-      keptTokens: kept,
+      keptTokens: kept[row]!,
       bytesBefore: cacheBytes(context.length, numLayers, numKvHeads, headDim),
-      bytesAfter: cacheBytes(kept, numLayers, numKvHeads, headDim),
+      bytesAfter: cacheBytes(kept[row]!, numLayers, numKvHeads, headDim),
       seconds: {
         compress: (compressed - started) / 1000 / batch.length,
         generate: (generated - compressed) / 1000 / batch.length,
@@ -212,13 +135,11 @@ export async function* evaluate(
   request: EvaluationRequest,
   samples: Iterable<TaskSample>,
 ): AsyncGenerator<SampleResult> {
-  let batch: Prepared[] = [];
-  for (const sample of samples) {
-    batch.push(prepare(sample, request.task, request.tokenizer));
-    if (batch.length < request.batchSize) continue;
-    yield* evaluateBatch(request, batch);
-    batch = [];
+  for (const batch of inBatches(samples, request.batchSize)) {
+    yield* evaluateBatch(
+      request,
+      batch.map((sample) => prepare(sample, request.task, request.tokenizer)),
+    );
     await new Promise(setImmediate);
   }
-  if (batch.length > 0) yield* evaluateBatch(request, batch);
 }

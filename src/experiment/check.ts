@@ -75,6 +75,9 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
       );
     }
     problems.push(...optionProblems(task, evaluation.task_options, 'evaluation.task_options'));
+    if (!evaluation.intrinsic && task.metrics.length === 0) {
+      problems.push(`evaluation.intrinsic is false, but task ${task.name} measures nothing else`);
+    }
     const { data: path } = evaluation.task_options;
     if (typeof path === 'string' && !existsSync(path)) problems.push(`${path}: no such file or folder`);
   }

@@ -1,7 +1,7 @@
 /** How much of a cache stays: one value, whichever of the four ways it was written. */
-import { keptRows } from '../base/rounding.js';
+import { keptRows, type Budget } from '../base/rounding.js';
 
-export type Budget = { kind: 'ratio'; retention: number } | { kind: 'tokens'; tokens: number };
+export type { Budget } from '../base/rounding.js';
 
 type OneOrMany = number | readonly number[] | undefined;
 

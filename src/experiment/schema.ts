@@ -103,6 +103,10 @@ const evaluation = z
       'longer contexts are compressed in folds of this many tokens; the paper takes 1536',
     ),
     batch_size: steps.default(32).describe('samples at once'),
+    intrinsic: z
+      .boolean()
+      .default(true)
+      .describe('also measure KL to the uncompressed model, likelihood and agreement; false saves a pass'),
     max_new_tokens: steps.optional().describe("longest answer; the task's own unless given"),
   })
   .superRefine((value, context) => {

@@ -61,7 +61,7 @@ export function cutFolds(
 
 /**
  * What `method` makes of contexts in folds of at most `foldTokens`, each compressed without sight of the others
- * at its own positions. A context of which everything is kept is not folded.
+ * at its own positions. A context of which everything is kept is not folded, nor is any by a method of fixed budget.
  */
 export function compressInFolds(
   method: Method,
@@ -69,6 +69,7 @@ export function compressInFolds(
   options: unknown,
   foldTokens: number,
 ): Compression {
+  if (method.budget !== 'free') return method.compress(request, options);
   const sizes = request.contexts.map((context, row) =>
     request.kept[row]! < context.length ? foldTokens : context.length,
   );

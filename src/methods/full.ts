@@ -10,6 +10,7 @@ export const full = defineMethod({
   reference: 'KV-Distill, "base" in Table 2',
   eviction: 'real',
   needs: { training: false, question: false, attention: false },
+  budget: { budget: { kind: 'ratio', retention: 1 }, label: '100 %' },
   options: z.strictObject({}),
   compress: (request) => {
     const batch = requestBatch(request);

@@ -11,6 +11,7 @@ export const h2a = defineMethod({
   reference: 'KV-Distill section 4 (H2A); after H2O, arXiv 2306.14048',
   eviction: 'real',
   needs: { training: false, question: true, attention: true },
+  budget: 'free',
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => ({
     cache: compressByAttention(request, withQuestions(request), n_sink, accumulatedAttention),

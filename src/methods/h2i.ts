@@ -11,6 +11,7 @@ export const h2i = defineMethod({
   reference: 'KV-Distill section 4 (H2I); after H2O, arXiv 2306.14048',
   eviction: 'real',
   needs: { training: false, question: false, attention: true },
+  budget: 'free',
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => ({
     cache: compressByAttention(request, request.contexts, n_sink, accumulatedAttention),

@@ -4,6 +4,7 @@ import { full } from './full.js';
 import { h2a } from './h2a.js';
 import { h2i } from './h2i.js';
 import { kvd } from './kvd.js';
+import { none } from './none.js';
 import { random } from './random.js';
 import { snapkv } from './snapkv.js';
 import { snapkvQuestion } from './snapkv-question.js';
@@ -18,4 +19,5 @@ export const methods = new Registry('method', [
   snapkvQuestion,
   random,
   streaming,
+  none,
 ]);

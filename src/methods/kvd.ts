@@ -82,6 +82,7 @@ export const kvd = defineMethod({
   reference: 'arXiv 2503.10337, sections 3.1-3.3',
   eviction: 'real',
   needs: { training: true, question: false, attention: false },
+  budget: 'free',
   trainable: kvdTrainable,
   options,
   compress: (request) => {

@@ -1,6 +1,7 @@
 /** What a compression method is, and what it is asked. */
 import type { z } from 'zod';
 import type { Entry } from '../base/registry.js';
+import type { Budget } from '../base/rounding.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import type { Adapter, Trainable } from './trainable.js';
@@ -37,12 +38,20 @@ export interface Compression {
   kept: number[];
 }
 
+/** Rows that a method keeps whatever is asked, and what a report calls that. */
+export interface FixedBudget {
+  budget: Budget;
+  label: string;
+}
+
 export interface Method<Options = unknown> extends Entry {
   /** `real`: evicted rows are gone from the tensors; `masked`: they are only hidden. */
   readonly eviction: 'real' | 'masked';
   readonly needs: MethodNeeds;
   /** How its adapter is trained; present where `needs.training`. */
   readonly trainable?: Trainable;
+  /** `free`: as many rows as asked for. Otherwise one and the same, and the contexts are never folded. */
+  readonly budget: 'free' | FixedBudget;
   readonly options: z.ZodObject;
   compress(request: CompressionRequest, options: Options): Compression;
 }

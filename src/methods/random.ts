@@ -10,6 +10,7 @@ export const random = defineMethod({
   reference: 'kvpress RandomPress (one draw for all layers and heads, by context and seed)',
   eviction: 'real',
   needs: { training: false, question: false, attention: false },
+  budget: 'free',
   options: z.strictObject({
     n_sink: sinkOption,
     seed: z.int().min(0).default(0).describe('seed of the draw'),

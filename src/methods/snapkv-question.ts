@@ -9,6 +9,7 @@ export const snapkvQuestion = defineMethod({
   reference: 'SnapKV, arXiv 2404.14469; kvpress SnapKVPress',
   eviction: 'real',
   needs: { training: false, question: true, attention: true },
+  budget: 'free',
   options: windowOptions,
   compress: (request, options) => ({
     cache: compressByAttention(request, withQuestions(request), options.n_sink, (batch) =>

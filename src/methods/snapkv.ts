@@ -9,6 +9,7 @@ export const snapkv = defineMethod({
   reference: 'SnapKV, arXiv 2404.14469; kvpress SnapKVPress',
   eviction: 'real',
   needs: { training: false, question: false, attention: true },
+  budget: 'free',
   options: windowOptions,
   compress: (request, options) => ({
     cache: compressByAttention(request, request.contexts, options.n_sink, (batch) =>

@@ -9,6 +9,7 @@ export const streaming = defineMethod({
   reference: 'StreamingLLM, arXiv 2309.17453; kvpress StreamingLLMPress (original positions)',
   eviction: 'real',
   needs: { training: false, question: false, attention: false },
+  budget: 'free',
   options: z.strictObject({ n_sink: sinkOption }),
   compress: (request, { n_sink }) => ({
     cache: compressByContextScores(request, n_sink, (ids) => ids.map((_, position) => position)),

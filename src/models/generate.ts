@@ -1,7 +1,7 @@
 /** Greedy decoding behind a cache, in batches of unequal length. */
 import * as tf from '@tensorflow/tfjs-core';
 import { makeBatch } from './batch.js';
-import { appendCache, cacheTensors, type KvCache } from './cache.js';
+import { appendCache, cacheTensors, selectSequences, type KvCache } from './cache.js';
 import type { Decoder } from './decoder.js';
 
 export interface GreedyOptions {
@@ -17,7 +17,8 @@ function nextTokens(model: Decoder, hidden: tf.Tensor2D, rows: readonly number[]
 }
 
 /**
- * Greedy continuation of `prompts`, attending to `cache` (which stays as it is).
+ * Greedy continuation of `prompts`, attending to `cache` (which stays as it is). Once half of the rows have ended,
+ * the others go on alone.
  * @param prompts token ids of each row, none empty
  * @returns new token ids of each row, without the end token
  */
@@ -28,26 +29,40 @@ export function greedy(
   options: GreedyOptions,
 ): number[][] {
   const outputs: number[][] = prompts.map(() => []);
+  /** Numbers of the rows that are still decoded, in the batch's order; `done` among them only wait. */
+  let rows = prompts.map((_, row) => row);
   const done = prompts.map(() => false);
   let past = cache;
   let inputs = prompts.map((prompt) => [...prompt]);
+  const replacePast = (next: () => KvCache): void => {
+    const before = past;
+    past = tf.tidy(next);
+    if (before !== undefined && before !== cache) tf.dispose(cacheTensors(before));
+  };
   for (let step = 0; step < options.maxNewTokens; step++) {
     let tokens: number[] = [];
     const before = past;
-    past = tf.tidy(() => {
+    replacePast(() => {
       const batch = makeBatch(inputs, before === undefined ? {} : { starts: before.nextPositions });
       const result = model.forward(batch, before === undefined ? {} : { past: before });
-      const rows = batch.lengths.map((length, row) => row * batch.tokens + length - 1);
-      tokens = nextTokens(model, result.hidden, rows);
+      const last = batch.lengths.map((length, row) => row * batch.tokens + length - 1);
+      tokens = nextTokens(model, result.hidden, last);
       return before === undefined ? result.cache : appendCache(before, result.cache);
     });
-    if (before !== undefined && before !== cache) tf.dispose(cacheTensors(before));
-    tokens.forEach((token, row) => {
+    tokens.forEach((token, i) => {
+      const row = rows[i]!;
       if (done[row]) return;
       if (options.eosIds.includes(token)) done[row] = true;
       else outputs[row]!.push(token);
     });
-    if (done.every(Boolean)) break;
+    const left = [...rows.keys()].filter((i) => !done[rows[i]!]);
+    if (left.length === 0) break;
+    if (2 * left.length <= rows.length) {
+      const wide = past!;
+      replacePast(() => selectSequences(wide, left));
+      rows = left.map((i) => rows[i]!);
+      tokens = left.map((i) => tokens[i]!);
+    }
     inputs = tokens.map((token) => [token]);
   }
   if (past !== undefined && past !== cache) tf.dispose(cacheTensors(past));

@@ -6,8 +6,9 @@ import type { TaskSample } from './task.js';
 export function* questionsOf(source: PassageSource): Generator<TaskSample> {
   for (let index = 0; index < source.size; index++) {
     const passage = source.get(index);
-    for (const { id, question, answers, tags } of passage.questions) {
-      if (answers.length > 0) yield { id, context: passage.context, question, answers, tags: tags ?? [] };
+    for (const { id, question, answers, tags = [], choices } of passage.questions) {
+      if (answers.length === 0) continue;
+      yield { id, context: passage.context, question, answers, tags, ...(choices && { choices }) };
     }
   }
 }

@@ -1,6 +1,7 @@
 /** What is asked of a model, and which metrics mark the answer. */
 import type { z } from 'zod';
 import type { Entry } from '../base/registry.js';
+import type { Question } from '../data/passage.js';
 
 /** One question about one context. */
 export interface TaskSample {
@@ -11,9 +12,22 @@ export interface TaskSample {
   /** Accepted answers; the first is the reference for likelihoods. Empty = unanswerable. */
   answers: readonly string[];
   tags: readonly string[];
+  /** Of a multiple-choice question, which `question` lists too. */
+  choices?: Question['choices'];
 }
 
-export type MetricName = 'accuracy' | 'exact_match' | 'f1' | 'rouge1' | 'rouge2' | 'rougeL' | 'rougeLsum';
+export type MetricName =
+  | 'accuracy'
+  | 'exact_match'
+  | 'f1'
+  | 'rouge1'
+  | 'rouge2'
+  | 'rougeL'
+  | 'rougeLsum'
+  | 'rougeL_mean'
+  | 'letter_accuracy'
+  | 'choice_accuracy'
+  | 'choice_accuracy_norm';
 
 export interface Task<Options = unknown> extends Entry {
   /** Bumped whenever the same options would give other samples or marks. */
@@ -22,7 +36,7 @@ export interface Task<Options = unknown> extends Entry {
   readonly options: z.ZodObject;
   /** `generate`: greedy answers are marked. `continue`: only likelihoods of the given continuation. */
   readonly mode: 'generate' | 'continue';
-  /** Marks of a generated answer; the first is the task's headline. */
+  /** Marks of an answer; the first is the task's headline. */
   readonly metrics: readonly MetricName[];
   /** The headline's value by chance, 0 to 1, where that is known. */
   readonly chance: number | undefined;

@@ -1,14 +1,21 @@
 /** `kvd eval`: methods × budgets on a task; every sample is stored as it ends. */
 import { canonicalJson, hashOf } from '../base/hash.js';
 import { UserError } from '../base/errors.js';
+import { take } from '../base/iterate.js';
 import { evaluate, type SampleResult } from '../evaluation/evaluate.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
-import { budgetsOf, describeBudget, keptTokens, type Budget } from '../experiment/retention.js';
+import {
+  budgetsOf,
+  describeBudget,
+  keptTokens,
+  type Budget,
+  type BudgetSpellings,
+} from '../experiment/retention.js';
 import type { Experiment } from '../experiment/schema.js';
 import { methods } from '../methods/index.js';
+import type { FixedBudget, Method } from '../methods/method.js';
 import type { Store } from '../store/store.js';
 import { tasks } from '../tasks/index.js';
-import type { TaskSample } from '../tasks/task.js';
 import { adaptersIdentity, disposeAdapters, findAdapters, loadAdapters } from './adapters.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
@@ -32,26 +39,22 @@ interface Cell {
   method: string;
   options: Record<string, unknown>;
   budget: Budget;
+  /** Of the budget. */
+  label: string;
 }
 
-const WHOLE: Budget = { kind: 'ratio', retention: 1 };
+function budgetsFor(method: Method, spellings: BudgetSpellings): FixedBudget[] {
+  if (method.budget !== 'free') return [method.budget];
+  return budgetsOf(spellings).map((budget) => ({ budget, label: describeBudget(budget) }));
+}
 
-/** Cells in the order of evaluation; the uncompressed method has one, whatever the budgets. */
+/** Cells in the order of evaluation; a method of fixed budget has one, whatever the budgets. */
 function cellsOf(experiment: Experiment): Cell[] {
   const { evaluation } = experiment;
   if (evaluation === undefined) return [];
   return evaluation.methods.flatMap(({ name, ...options }) =>
-    (name === 'full' ? [WHOLE] : budgetsOf(evaluation)).map((budget) => ({ method: name, options, budget })),
+    budgetsFor(methods.get(name), evaluation).map((budget) => ({ method: name, options, ...budget })),
   );
-}
-
-function takeSamples(samples: Iterable<TaskSample>, limit: number | undefined): TaskSample[] {
-  const taken: TaskSample[] = [];
-  for (const sample of samples) {
-    if (taken.length === limit) break;
-    taken.push(sample);
-  }
-  return taken;
 }
 
 /** Evaluates what `loaded` describes; goes on where an earlier, interrupted run of it stopped. */
@@ -80,7 +83,7 @@ export async function evaluateExperiment(
   const { name: _name, ...configuration } = evaluated;
   const configHash = hashOf({ ...configuration, adapter: adaptersIdentity(found) });
   const task = tasks.get(evaluation.task);
-  const samples = takeSamples(task.samples(evaluation.task_options, evaluation.split), evaluation.limit);
+  const samples = take(task.samples(evaluation.task_options, evaluation.split), evaluation.limit);
   const total = samples.length * cells.length;
   const known = store.findRun({ kind: 'eval', configHash });
   if (known?.status === 'finished') return { runId: known.id, samples: total, reused: true };
@@ -119,7 +122,7 @@ export async function evaluateExperiment(
             adapterHash: found.get(cell.method)?.hash ?? null,
             budget: canonicalJson(cell.budget),
             retention: cell.budget.kind === 'ratio' ? cell.budget.retention : null,
-            budgetLabel: describeBudget(cell.budget),
+            budgetLabel: cell.label,
             task: task.name,
             taskVersion: task.version,
             split: evaluation.split,
@@ -139,6 +142,7 @@ export async function evaluateExperiment(
             keptRows: (length: number) => keptTokens(cell.budget, length),
             ...(evaluation.fold_tokens !== undefined && { foldTokens: evaluation.fold_tokens }),
             batchSize: evaluation.batch_size,
+            intrinsic: evaluation.intrinsic,
             maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
           };
           let batch: SampleResult[] = [];
@@ -146,7 +150,7 @@ export async function evaluateExperiment(
             store.addSamples(cellId, batch);
             done += batch.length;
             batch = [];
-            tick(Math.max(1, done), `${cell.method} at ${describeBudget(cell.budget)}`);
+            tick(Math.max(1, done), `${cell.method} at ${cell.label}`);
           };
           for await (const result of evaluate(request, left)) {
             batch.push(result);

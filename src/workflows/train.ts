@@ -9,6 +9,7 @@ import { trainingHash } from '../experiment/resolve.js';
 import type { Experiment } from '../experiment/schema.js';
 import { validationOf } from '../experiment/validation.js';
 import { UserError } from '../base/errors.js';
+import { take } from '../base/iterate.js';
 import { keptRows } from '../base/rounding.js';
 import { adapterHash, hasAdapter } from '../methods/adapter-files.js';
 import { methods } from '../methods/index.js';
@@ -16,7 +17,6 @@ import type { Method } from '../methods/method.js';
 import { disposeAdapter, type Adapter, type Trainable } from '../methods/trainable.js';
 import type { Store } from '../store/store.js';
 import { tasks } from '../tasks/index.js';
-import type { TaskSample } from '../tasks/task.js';
 import { distill, type DistillOptions } from '../training/distill.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
@@ -59,15 +59,6 @@ function trainedMethod(experiment: Experiment): Trained {
   return { method, trainable: method.trainable, options };
 }
 
-function take(samples: Iterable<TaskSample>, count: number): TaskSample[] {
-  const taken: TaskSample[] = [];
-  for (const sample of samples) {
-    if (taken.length === count) break;
-    taken.push(sample);
-  }
-  return taken;
-}
-
 /** Headline metric of the adapter on validation samples at one retention. */
 async function validate(
   session: Session,
@@ -90,6 +81,7 @@ async function validate(
     ...(fold_tokens !== undefined && { foldTokens: fold_tokens }),
     batchSize: 32,
     maxNewTokens: task.maxNewTokens,
+    intrinsic: task.metrics.length === 0,
   };
   for await (const result of evaluate(request, samples))
     marks.push(result.metrics[task.metrics[0] ?? 'agreement'] ?? 0);

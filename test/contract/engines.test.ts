@@ -30,7 +30,7 @@ function compute(family: string): Results {
     const request = {
       model,
       contexts,
-      kept: name === 'full' ? contexts.map((context) => context.length) : kept,
+      kept,
       ...(method.needs.question && { questions }),
       ...(method.needs.training && { adapter }),
     };

@@ -115,6 +115,13 @@ export function rouge(type: RougeType, target: string, prediction: string, stem:
   return score(common, predicted.length, wanted.length);
 }
 
+/** Stemmed F-measure of an output, the mean over the references. */
+export function meanRouge(type: RougeType): (output: string, references: readonly string[]) => number {
+  return (output, references) =>
+    references.reduce((sum, target) => sum + rouge(type, target, output, true).fmeasure, 0) /
+    Math.max(1, references.length);
+}
+
 /** Stemmed F-measure of an output, the best over the references (rouge_score's `score_multi`). */
 export function bestRouge(type: RougeType): (output: string, references: readonly string[]) => number {
   return (output, references) =>
