@@ -41,6 +41,14 @@ export function printable(text: string): string {
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, ' ');
 }
 
+/** Text of several lines, each of them printable. */
+export function printableLines(text: string): string {
+  return text
+    .split(/\r\n|[\n\r\u2028\u2029]/)
+    .map((line) => printable(line.replace(/\t/g, '  ')))
+    .join('\n');
+}
+
 /** A number with a sign, 0 without one. */
 function signed(value: number, digits: number): string {
   const text = Math.abs(value).toFixed(digits);

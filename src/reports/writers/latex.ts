@@ -1,6 +1,8 @@
 /** Tables as LaTeX with booktabs. */
-import { cellText, printable, shownColumns } from '../table.js';
+import { cellText, printable, shownColumns, type Table } from '../table.js';
 import type { Writer } from './writer.js';
+
+const GREEK = 'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho'.split(' ');
 
 const SPECIAL: Readonly<Record<string, string>> = {
   '\\': '\\textbackslash{}',
@@ -15,13 +17,50 @@ const SPECIAL: Readonly<Record<string, string>> = {
   '−': '$-$',
   '·': '$\\cdot$',
   '±': '$\\pm$',
+  '×': '$\\times$',
+  '–': '--',
   '—': '---',
+  '…': '\\ldots{}',
+  '‘': '`',
+  '’': "'",
+  '“': '``',
+  '”': "''",
   '→': '$\\to$',
   '≥': '$\\geq$',
+  '≤': '$\\leq$',
+  '≈': '$\\approx$',
+  '∈': '$\\in$',
+  '∞': '$\\infty$',
+  '⟦': '{[}{[}',
+  '⟧': ']]',
+  Δ: '$\\Delta$',
+  σ: '$\\sigma$',
+  τ: '$\\tau$',
+  ...Object.fromEntries(GREEK.map((name, i) => [String.fromCodePoint(0x3b1 + i), `$\\${name}$`])),
 };
 
-function escape(text: string): string {
-  return printable(text).replace(/[\\~^<>|[*±—→≥−·]|[&%$#_{}]/g, (mark) => SPECIAL[mark] ?? `\\${mark}`);
+/** Text from anywhere on one line, without any meaning to LaTeX; letters that pdfTeX lacks by their number. */
+export function latexText(text: string): string {
+  return printable(text).replace(/[^\n -~\u00a1-\u00ff]|[\\~^<>|[*±×·&%$#_{}]/gu, (mark) => {
+    const known = SPECIAL[mark];
+    if (known !== undefined) return known;
+    return mark < '\u0080' ? `\\${mark}` : `{[}U+${mark.codePointAt(0)!.toString(16).toUpperCase()}]`;
+  });
+}
+
+/** Column letters, rules and rows: what `tabular` and `longtable` share. */
+export function latexRows(table: Table): { columns: string; head: string[]; body: string[] } {
+  const columns = shownColumns(table);
+  return {
+    columns: columns.map((column) => (column.align === 'right' ? 'r' : 'l')).join(''),
+    head: ['\\toprule', `${columns.map((column) => latexText(column.label)).join(' & ')} \\\\`, '\\midrule'],
+    body: [
+      ...table.rows.map(
+        (row) => `${columns.map((column) => latexText(cellText(row[column.key]))).join(' & ')} \\\\`,
+      ),
+      '\\bottomrule',
+    ],
+  };
 }
 
 export const latex: Writer = {
@@ -30,20 +69,16 @@ export const latex: Writer = {
   reference: 'booktabs 1.6',
   extension: 'tex',
   write: (table) => {
-    const { title, rows, notes } = table;
-    const columns = shownColumns(table);
+    const { columns, head, body } = latexRows(table);
     return [
       '\\begin{table}',
       '\\centering',
-      `\\caption{${escape(title)}}`,
-      `\\begin{tabular}{${columns.map((column) => (column.align === 'right' ? 'r' : 'l')).join('')}}`,
-      '\\toprule',
-      `${columns.map((column) => escape(column.label)).join(' & ')} \\\\`,
-      '\\midrule',
-      ...rows.map((row) => `${columns.map((column) => escape(cellText(row[column.key]))).join(' & ')} \\\\`),
-      '\\bottomrule',
+      `\\caption{${latexText(table.title)}}`,
+      `\\begin{tabular}{${columns}}`,
+      ...head,
+      ...body,
       '\\end{tabular}',
-      ...notes.map((note) => `\\par\\footnotesize ${escape(note)}`),
+      ...table.notes.map((note) => `\\par\\footnotesize ${latexText(note)}`),
       '\\end{table}',
       '',
     ].join('\n');

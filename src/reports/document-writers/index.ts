@@ -1,0 +1,9 @@
+/** All formats of whole reports, by name. */
+import { Registry } from '../../base/registry.js';
+import { csv } from './csv.js';
+import { html } from './html.js';
+import { json } from './json.js';
+import { latex } from './latex.js';
+import { markdown } from './markdown.js';
+
+export const documentWriters = new Registry('document format', [html, markdown, latex, csv, json]);
