@@ -5,10 +5,11 @@
  */
 import { Random } from '../../engine/random.js';
 import type { Passage } from '../passage.js';
-import { makeDocument, type DocumentShape, type Split } from './document.js';
+import { choiceQuestion } from '../multiple-choice.js';
+import { makeDocument, randomValue, type DocumentShape, type Split } from './document.js';
 import { fullShape } from './index.js';
 import { makeLongDocument } from './long-document.js';
-import { longShape, reportSummary } from './long-questions.js';
+import { CHOICES, longShape, reportSummary } from './long-questions.js';
 import { longPassage } from './mix.js';
 import { makeNeedle } from './needle.js';
 
@@ -70,6 +71,28 @@ function short(
     ];
   };
   return { share: 1, tokens, rows: 1, pieces };
+}
+
+/**
+ * Short documents whose questions have choices, the wrong ones from the attribute's whole list: the letter behind a
+ * text is looked up where little else is to be learned.
+ */
+function choices(tokens: number): Source {
+  return {
+    share: 1,
+    tokens,
+    rows: 1,
+    pieces: (split, random) => {
+      const document = makeDocument({ ...fullShape, facts: [3, 5] }, split, random);
+      const questions = document.facts.map(({ question, attribute, value }) => {
+        const texts = new Set([value]);
+        while (texts.size < CHOICES) texts.add(randomValue(attribute, split, random));
+        const shuffled = random.shuffle([...texts]);
+        return choiceQuestion({ id: '', question }, shuffled, shuffled.indexOf(value), 'letter-last');
+      });
+      return [{ kind: 'document', text: document.sentences.join(' ') }, ...ask(questions)];
+    },
+  };
 }
 
 /** Long documents of a number of words with every kind of question. */
@@ -147,7 +170,9 @@ export const stages: Readonly<Record<string, readonly Source[]>> = {
   ],
   plain: [short(144, [{ share: 1, shape: plain }], 0.4)],
   full: [full],
+  choices: [choices(224)],
   medium: [
+    { ...choices(224), share: 0.1 },
     { ...full, share: 0.2 },
     { ...long(672, 0.5, [330, 400]), share: 0.6 },
     { ...report(480, 0.5, [330, 400]), share: 0.2 },

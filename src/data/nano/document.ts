@@ -52,6 +52,12 @@ function pickValue(lists: readonly (readonly string[])[], split: Split, random: 
   return lists.length === 1 ? random.pick(lists[0]!) : pickPair(lists, split, random);
 }
 
+/** Any value of an attribute, whichever kind of entity has it. */
+export function randomValue(attribute: string, split: Split, random: Random): string {
+  const kind = Object.values(kinds).find(({ attributes }) => attribute in attributes)!;
+  return pickValue(kind.attributes[attribute]!, split, random);
+}
+
 function between(range: readonly [number, number], random: Random): number {
   return range[0] + random.int(range[1] - range[0] + 1);
 }

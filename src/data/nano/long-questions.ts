@@ -8,7 +8,8 @@ import { summaryReferences, type LongDocument, type LongShape } from './long-doc
 /** At least 1,000 tokens: seven times the context of the base models' extractive questions. */
 export const longShape: LongShape = { words: [1010, 1090], profiles: 4, others: 12 };
 
-const CHOICES = 4;
+/** Choices of a question. */
+export const CHOICES = 4;
 
 /** Up to `count` questions with four choices, all of which stand in the document as values of the attribute. */
 export function choiceQuestions(
