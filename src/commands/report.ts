@@ -10,8 +10,8 @@ export default class Report extends KvdCommand {
   static override flags = {
     db: KvdCommand.dbFlag,
     table: Flags.string({
-      description: 'which table',
-      options: ['comparison', 'table2'],
+      description: 'comparison, or the first table of a target of kvd reproduce',
+
       default: 'comparison',
     }),
     format: Flags.string({ description: 'terminal, markdown, csv, latex or json', default: 'terminal' }),

@@ -2,35 +2,43 @@ import { Args, Flags } from '@oclif/core';
 import { KvdCommand } from '../cli/base-command.js';
 
 export default class Reproduce extends KvdCommand {
-  static override summary = 'Regenerate a table of the paper, with the published numbers beside ours';
+  static override summary = 'Regenerate tables and figures of the paper, with its numbers beside ours';
   static override description =
-    'Trains what the table needs, or reuses what was trained under the same configuration, evaluates it and prints it.';
+    'Trains and evaluates what is missing, reuses what was made under the same configuration, and says which. ' +
+    'Interrupted, it goes on where it stopped.';
   static override examples = [
+    '<%= config.bin %> reproduce --scale nano --output results/nano',
     '<%= config.bin %> reproduce table2 --scale nano --quick',
-    '<%= config.bin %> reproduce table2 --scale nano --output results/nano',
   ];
   static override args = {
-    target: Args.string({ description: 'what to regenerate', options: ['table2'], required: true }),
+    target: Args.string({
+      description: 'table1 to table5, figure3 to figure6, ablations or intrinsic; all unless given',
+    }),
   };
   static override flags = {
-    scale: Flags.string({ description: 'size of models and data', options: ['nano'], default: 'nano' }),
-    quick: Flags.boolean({
-      description: 'fewer steps and questions: minutes instead of the best part of an hour',
+    scale: Flags.string({ description: 'folder of experiments: size of models and data', default: 'nano' }),
+    quick: Flags.boolean({ description: 'fewer seeds, steps and questions: minutes' }),
+    set: Flags.string({
+      description: 'override a key of every experiment: a.b=value',
+      multiple: true,
+      helpValue: 'KEY=VALUE',
     }),
-    output: Flags.string({
-      description: 'folder for the report as Markdown, CSV, LaTeX and JSON',
-      helpValue: 'FOLDER',
-    }),
+    output: Flags.string({ description: 'folder for the report', helpValue: 'FOLDER' }),
     db: KvdCommand.dbFlag,
   };
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Reproduce);
     const { reproduce } = await import('../workflows/reproduce.js');
-    const result = await reproduce({ ...args, ...flags, quiet: this.jsonEnabled() }, (line) =>
-      this.note(line),
+    const { asText, writeTables } = await import('../workflows/report.js');
+    const document = await reproduce(
+      { ...args, ...flags, sets: flags.set, quiet: this.jsonEnabled() },
+      (line) => this.note(line),
     );
-    this.print(result.text);
-    return { table: result.table, verdicts: result.verdicts, files: result.files };
+    this.print(asText(document));
+    const files = flags.output === undefined ? [] : writeTables(flags.output, document);
+    if (files.length > 0) this.note(`Written: ${files.join(', ')}`);
+    const { sources: _details, ...shown } = document;
+    return { ...shown, files };
   }
 }

@@ -77,6 +77,8 @@ export interface Claim {
   difference?: { value: number; stderr: number; unit: string };
   /** |difference| (from its threshold) over its standard error. */
   sigmas?: number;
+  /** How the error was found, or which part of the claim decided. */
+  note?: string;
 }
 
 export type Block =

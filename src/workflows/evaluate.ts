@@ -33,6 +33,8 @@ export interface EvalResult {
   samples: number;
   /** Whether all had been evaluated before under the same configuration. */
   reused: boolean;
+  /** Whether it went on where an earlier one stopped. */
+  resumed: boolean;
 }
 
 interface Cell {
@@ -86,7 +88,7 @@ export async function evaluateExperiment(
   const samples = take(task.samples(evaluation.task_options, evaluation.split), evaluation.limit);
   const total = samples.length * cells.length;
   const known = store.findRun({ kind: 'eval', configHash });
-  if (known?.status === 'finished') return { runId: known.id, samples: total, reused: true };
+  if (known?.status === 'finished') return { runId: known.id, samples: total, reused: true, resumed: false };
 
   const session = await openSession(experiment.model.name_or_path);
   const { model } = session;
@@ -166,7 +168,7 @@ export async function evaluateExperiment(
       },
     );
     store.setStatus(runId, 'finished');
-    return { runId, samples: total, reused: false };
+    return { runId, samples: total, reused: false, resumed: known !== undefined };
   } catch (error) {
     if (!(error instanceof UserError && error.code === 'interrupted')) {
       store.setStatus(runId, 'failed', String(error));

@@ -1,92 +1,142 @@
-/** `kvd reproduce`: what a table of the paper needs, trained or found again, evaluated and printed. */
+/** `kvd reproduce`: what tables and figures of the paper need, trained or found again, evaluated and recorded. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../base/paths.js';
 import { UserError } from '../base/errors.js';
-import { table2 } from '../reports/table2.js';
-import { comparison } from '../reports/comparison.js';
-import type { Table } from '../reports/table.js';
-import { writers } from '../reports/writers/index.js';
+import { hashOf } from '../base/hash.js';
+import { packageRoot } from '../base/paths.js';
+import type { LoadedExperiment } from '../experiment/resolve.js';
+import { methods } from '../methods/index.js';
+import type { ReportDocument } from '../reports/document.js';
+import { targets } from '../reports/sections/index.js';
+import type { Target } from '../reports/sections/section.js';
 import { Store } from '../store/store.js';
+import { changes } from './changes.js';
+import { documentOf, type Reproduction, RECORD } from './stored-report.js';
 import { evaluateExperiment } from './evaluate.js';
 import { loadChecked } from './experiments.js';
-import { writeAllFormats } from './report.js';
+import { interrupted } from './interruption.js';
 import { codeVersion, gitCommit, machine } from './run-record.js';
 import { trainExperiment } from './train.js';
 
 export interface ReproduceOptions {
-  target: string;
+  /** All where none is given. */
+  target?: string | undefined;
   scale: string;
   quick: boolean;
-  output?: string | undefined;
+  /** Keys to override in every experiment: `a.b=value`. */
+  sets?: readonly string[] | undefined;
   db: string;
   quiet: boolean;
 }
 
-export interface ReproduceResult {
-  text: string;
-  table: Table;
-  verdicts: string[];
-  files: string[];
+interface Done {
+  evaluation: string;
+  training?: string;
 }
 
-/** How the report was made, as its first lines. */
-function preface(options: ReproduceOptions, seconds: number): string {
-  const command = `kvd reproduce ${options.target} --scale ${options.scale}${options.quick ? ' --quick' : ''}`;
-  const { cpu, cores, node } = machine();
+/** The command line that these options stand for. */
+function commandOf({ target, scale, quick, sets = [] }: Omit<ReproduceOptions, 'db' | 'quiet'>): string {
   return [
-    `# ${options.target}, ${options.scale} scale`,
-    '',
-    `Made by \`${command}\` with kv-distill ${codeVersion()} at commit ${gitCommit() ?? 'unknown'},`,
-    `in ${Math.round(seconds / 60)} minutes (what was already trained or evaluated is not counted) on ${cores} × ${cpu}, node ${node}.`,
-    '',
-    '',
-  ].join('\n');
+    'kvd reproduce',
+    ...(target === undefined ? [] : [target]),
+    `--scale ${scale}`,
+    ...(quick ? ['--quick'] : []),
+    ...sets.map((set) => `--set ${set}`),
+  ].join(' ');
 }
 
-/** Runs, or reuses, everything that `target` needs; `say` is told which. */
+function fileOf(name: string, { scale, quick }: ReproduceOptions): string {
+  const file = join(packageRoot, 'experiments', scale, `${name}${quick ? '-quick' : ''}.yaml`);
+  if (existsSync(file)) return file;
+  throw new UserError('missing-experiment', 'the experiment is not there', {
+    where: file,
+    hint: 'Choose another --scale, or write it.',
+  });
+}
+
+function outcome(result: { reused: boolean; resumed: boolean }, fresh: string): string {
+  return result.reused ? 'reused' : result.resumed ? 'resumed' : fresh;
+}
+
+/** Trains where a method needs it, evaluates, and says what was done anew. */
+async function runExperiment(
+  loaded: LoadedExperiment,
+  store: Store,
+  quiet: boolean,
+  say: (line: string) => void,
+): Promise<Done> {
+  const { name, seed, model, training, evaluation } = loaded.experiment;
+  const title = `${name} (${model.name_or_path}, seed ${seed})`;
+  const trains =
+    training !== undefined && evaluation?.methods.some((entry) => methods.get(entry.name).needs.training);
+  const trained = trains === true ? await trainExperiment(loaded, store, quiet) : undefined;
+  const evaluated = await evaluateExperiment(loaded, store, { quiet });
+  const parts = [
+    ...(trained === undefined
+      ? []
+      : [`adapter ${outcome(trained, 'trained')}${changes(store, 'train', trained)}`]),
+    `evaluation ${outcome(evaluated, 'made')}${changes(store, 'eval', evaluated)}`,
+  ];
+  say(`${title}: ${parts.join(', ')}`);
+  return { evaluation: evaluated.runId, ...(trained !== undefined && { training: trained.runId }) };
+}
+
+/** Writes down which runs a target rests on, unless the newest record says the same. */
+function record(store: Store, target: Target, reproduction: Reproduction): void {
+  const configHash = hashOf(reproduction);
+  const newest = store.listRuns({ kind: RECORD }).find(({ name }) => name === target.name);
+  if (newest?.configHash === configHash) return;
+  const id = store.createRun({
+    kind: RECORD,
+    name: target.name,
+    config: reproduction,
+    configHash,
+    seed: 0,
+    engine: {},
+    machine: machine(),
+    codeVersion: codeVersion(),
+    gitCommit: gitCommit(),
+  });
+  store.setStatus(id, 'finished');
+}
+
+/** Runs, or reuses, everything that the targets need; `say` is told which. The document is all that the store holds. */
 export async function reproduce(
   options: ReproduceOptions,
   say: (line: string) => void,
-): Promise<ReproduceResult> {
-  const file = join(
-    packageRoot,
-    'experiments',
-    options.scale,
-    `${options.target}${options.quick ? '-quick' : ''}.yaml`,
-  );
-  const started = performance.now();
-  const experiments = loadChecked(file);
-  say(`${experiments.length} experiment${experiments.length === 1 ? '' : 's'} in ${file}`);
+): Promise<ReportDocument> {
+  const { scale, quick, quiet } = options;
+  const chosen = options.target === undefined ? targets.list() : [targets.get(options.target)];
+  const plan = chosen.map((target) => ({
+    target,
+    experiments: target.experiments.flatMap((name) => loadChecked(fileOf(name, options), options.sets)),
+  }));
   const store = Store.open(options.db);
   try {
-    const runIds: string[] = [];
-    for (const loaded of experiments) {
-      const { name_or_path: model } = loaded.experiment.model;
-      const trained = await trainExperiment(loaded, store, options.quiet);
-      if (trained.reused) say(`${model}: adapter reused, trained before as run ${trained.runId}`);
-      const evaluated = await evaluateExperiment(loaded, store, { quiet: options.quiet });
-      if (evaluated.reused) say(`${model}: evaluation reused, run ${evaluated.runId}`);
-      runIds.push(evaluated.runId);
+    const done = new Map<string, Done>();
+    for (const { target, experiments } of plan) {
+      if (target.configurationOnly !== true) {
+        for (const loaded of experiments) {
+          const known = done.get(loaded.hash) ?? (await runExperiment(loaded, store, quiet, say));
+          done.set(loaded.hash, known);
+        }
+      }
+      const runs = experiments.flatMap(({ hash }) => done.get(hash) ?? []);
+      record(store, target, {
+        command: commandOf(options),
+        scale,
+        quick,
+        evaluations: [...new Set(runs.map(({ evaluation }) => evaluation))],
+        trainings: [...new Set(runs.flatMap(({ training }) => training ?? []))],
+        configurations: experiments.map(({ experiment }) => experiment),
+      });
     }
-    const cells = store.cellSummaries(runIds);
-    if (cells.length === 0)
-      throw new UserError('nothing-measured', 'no sample was evaluated', { where: file });
-    const { table, verdicts } = table2(cells);
-    const files: string[] = [];
-    if (options.output !== undefined) {
-      const head = preface(options, (performance.now() - started) / 1000);
-      files.push(...writeAllFormats(options.output, options.target, table, head));
-      files.push(
-        ...writeAllFormats(
-          options.output,
-          `${options.target}-all-cells`,
-          comparison(cells, 'All cells'),
-          head,
-        ),
-      );
-      say(`Written: ${files.join(', ')}`);
+    return documentOf(store, { targets: chosen });
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'interrupted') {
+      throw interrupted(commandOf(options));
     }
-    return { text: writers.get('terminal').write(table), table, verdicts, files };
+    throw error;
   } finally {
     store.close();
   }

@@ -30,6 +30,8 @@ export interface TrainResult {
   steps: number;
   /** Whether it had been trained before under the same configuration. */
   reused: boolean;
+  /** Whether it went on from a checkpoint. */
+  resumed: boolean;
 }
 
 /** Folder of everything that training this experiment leaves behind; named by what is trained alone. */
@@ -107,25 +109,25 @@ export async function trainExperiment(
   const statePath = join(folder, 'state.safetensors');
   const known = store.findRun({ kind: 'train', configHash: hash });
   if (known?.status === 'finished' && hasAdapter(adapterPath)) {
-    return { runId: known.id, adapter: adapterPath, steps: training.max_steps, reused: true };
+    return { runId: known.id, adapter: adapterPath, steps: training.max_steps, reused: true, resumed: false };
   }
   mkdirSync(folder, { recursive: true });
   const session = await openSession(experiment.model.name_or_path);
   const { model, tokenizer } = session;
-  const runId =
-    known !== undefined && existsSync(statePath)
-      ? known.id
-      : store.createRun({
-          kind: 'train',
-          name: experiment.name,
-          config: experiment,
-          configHash: hash,
-          seed: experiment.seed,
-          engine: session.engine,
-          machine: machine(),
-          codeVersion: codeVersion(),
-          gitCommit: gitCommit(),
-        });
+  const resumed = known !== undefined && existsSync(statePath);
+  const runId = resumed
+    ? known.id
+    : store.createRun({
+        kind: 'train',
+        name: experiment.name,
+        config: experiment,
+        configHash: hash,
+        seed: experiment.seed,
+        engine: session.engine,
+        machine: machine(),
+        codeVersion: codeVersion(),
+        gitCommit: gitCommit(),
+      });
   store.setStatus(runId, 'running');
   const adapter = trainable.fresh(model.config, options, experiment.seed);
   const { name, ...dataOptions } = experiment.data;
@@ -173,7 +175,7 @@ export async function trainExperiment(
     const sha256 = await adapterHash(trainable, adapterPath);
     store.addArtifact(runId, { kind: 'adapter', path: adapterPath, sha256 });
     store.setStatus(runId, 'finished');
-    return { runId, adapter: adapterPath, steps: result.step, reused: false };
+    return { runId, adapter: adapterPath, steps: result.step, reused: false, resumed };
   } catch (error) {
     if (!(error instanceof UserError && error.code === 'interrupted')) {
       store.setStatus(runId, 'failed', String(error));
