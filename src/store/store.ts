@@ -3,9 +3,9 @@ import type { Statement } from 'better-sqlite3';
 import { UserError } from '../base/errors.js';
 import { suggestion } from '../base/suggest.js';
 import { connect, databaseError, type Connection } from './connection.js';
-import { summarise, type CellSummary } from './summaries.js';
+import { summarise, summariseTags, type CellSummary, type TagSummary } from './summaries.js';
 
-export type { CellSummary } from './summaries.js';
+export type { CellSummary, TagSummary } from './summaries.js';
 
 export type RunStatus = 'running' | 'finished' | 'failed' | 'interrupted';
 
@@ -314,6 +314,26 @@ export class Store {
   /** Cells of the given runs (of all where none are given) with the means over their samples. */
   cellSummaries(runIds?: readonly string[]): CellSummary[] {
     return this.guard(() => summarise(this.connection, runIds));
+  }
+
+  /** Mean of a metric over the samples of a cell that carry each tag, such as `depth=50`. */
+  tagSummaries(cellId: number, metric: string): (TagSummary & { tag: string })[] {
+    return this.guard(() =>
+      summariseTags(this.connection, cellId, metric, 'tag').map(({ key, ...rest }) => ({
+        tag: key,
+        ...rest,
+      })),
+    );
+  }
+
+  /** The same over the samples that carry the same tags, such as `length=512` and `depth=50`. */
+  tagSetSummaries(cellId: number, metric: string): (TagSummary & { tags: string[] })[] {
+    return this.guard(() =>
+      summariseTags(this.connection, cellId, metric, 'tags').map(({ key, ...rest }) => ({
+        tags: JSON.parse(key) as string[],
+        ...rest,
+      })),
+    );
   }
 
   addArtifact(runId: string, artifact: { kind: string; path: string; sha256: string }): void {

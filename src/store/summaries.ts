@@ -73,3 +73,37 @@ export function summarise(connection: Connection, runIds: readonly string[] | un
     return { ...cell, ...means(totals), config };
   });
 }
+
+/** Mean of a metric over some of a cell's samples. */
+export interface TagSummary {
+  n: number;
+  mean: number;
+  /** As in CellSummary. */
+  stderr: number;
+}
+
+/**
+ * Mean of `metric` in a cell, by tag or by all tags of a sample together.
+ * @returns `key`: the tag, or the tags as a JSON array; sorted
+ */
+export function summariseTags(
+  connection: Connection,
+  cellId: number,
+  metric: string,
+  by: 'tag' | 'tags',
+): (TagSummary & { key: string })[] {
+  const [key, join] =
+    by === 'tag' ? ['tag.value', 'JOIN json_each(samples.tags) AS tag'] : ['samples.tags', ''];
+  const rows = connection
+    .prepare(
+      `SELECT ${key} AS key, count(*) AS n, avg(marks.value) AS mean, avg(marks.value * marks.value) AS squares
+       FROM samples ${join} JOIN json_each(samples.metrics) AS marks
+       WHERE cell_id = ? AND marks.key = ? AND marks.type IN ('integer', 'real')
+       GROUP BY 1 ORDER BY 1`,
+    )
+    .all(cellId, metric) as { key: string; n: number; mean: number; squares: number }[];
+  return rows.map(({ squares, ...row }) => ({
+    ...row,
+    stderr: Math.sqrt(Math.max(0, squares - row.mean ** 2) / row.n),
+  }));
+}

@@ -1,26 +1,9 @@
 /** Intrinsic: how much compression changes what the model expects of any text's continuation. */
-import { readdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { z } from 'zod';
-import { UserError } from '../base/errors.js';
-import { fileError, readText } from '../base/files.js';
+import { readText } from '../base/files.js';
+import { filesAt } from '../data/files.js';
 import { defineTask } from './task.js';
-
-/** The `.txt` files that `path` names: itself, or all in the folder, sorted. */
-function textFiles(path: string): string[] {
-  try {
-    if (!statSync(path).isDirectory()) return [path];
-    const files = readdirSync(path)
-      .filter((name) => name.endsWith('.txt'))
-      .sort();
-    if (files.length === 0) {
-      throw new UserError('no-text', 'holds no .txt file', { where: path });
-    }
-    return files.map((name) => join(path, name));
-  } catch (error) {
-    throw fileError(error, path);
-  }
-}
 
 export const continuation = defineTask({
   name: 'continuation',
@@ -39,7 +22,7 @@ export const continuation = defineTask({
   maxNewTokens: 0,
   *samples({ data, context_words, continuation_words }) {
     const step = context_words + continuation_words;
-    for (const file of textFiles(data)) {
+    for (const file of filesAt(data, '.txt')) {
       const words = readText(file).split(/\s+/).filter(Boolean);
       for (let at = 0; at + step <= words.length; at += step) {
         yield {

@@ -1,6 +1,7 @@
 /** Extractive questions on the nano domain. */
 import { nano } from '../data/nano/index.js';
 import type { z } from 'zod';
+import { extractive } from './kinds.js';
 import { questionsOf } from './questions.js';
 import { defineTask } from './task.js';
 
@@ -11,9 +12,7 @@ export const nanoQa = defineTask({
   version: 1,
   splits: ['validation', 'test'],
   options: nano.options as z.ZodObject,
-  mode: 'generate',
-  metrics: ['accuracy', 'exact_match', 'f1'],
-  chance: undefined,
+  ...extractive,
   maxNewTokens: 8,
   samples: (options, split) => questionsOf(nano.open(options, split)),
 });

@@ -1,6 +1,7 @@
 /** SQuAD: extractive questions on real text. */
 import type { z } from 'zod';
 import { squad as dataset } from '../data/squad.js';
+import { extractive } from './kinds.js';
 import { questionsOf } from './questions.js';
 import { defineTask } from './task.js';
 
@@ -11,8 +12,7 @@ export const squad = defineTask({
   version: 1,
   splits: dataset.splits,
   options: dataset.options as z.ZodObject,
-  mode: 'generate',
-  metrics: ['accuracy', 'exact_match', 'f1'],
+  ...extractive,
   chance: 0,
   maxNewTokens: 128,
   samples: (options, split) => questionsOf(dataset.open(options, split)),

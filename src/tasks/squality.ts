@@ -1,6 +1,7 @@
 /** SQuALITY: summaries of real stories that answer a question. */
 import type { z } from 'zod';
 import { squality as dataset } from '../data/squality.js';
+import { summary } from './kinds.js';
 import { questionsOf } from './questions.js';
 import { defineTask } from './task.js';
 
@@ -8,12 +9,10 @@ export const squality = defineTask({
   name: 'squality',
   summary: 'SQuALITY v1.3 from a local file: question-focused summaries, ROUGE against the best reference',
   reference: 'KV-Distill, question-focused summarisation; arXiv 2205.11465',
-  version: 1,
+  version: 2,
   splits: dataset.splits,
   options: dataset.options as z.ZodObject,
-  mode: 'generate',
-  metrics: ['rougeL', 'rouge1', 'rouge2', 'rougeLsum'],
-  chance: undefined,
+  ...summary,
   maxNewTokens: 512,
   samples: (options, split) => questionsOf(dataset.open(options, split)),
 });

@@ -58,6 +58,34 @@ describe('the store', () => {
     expect(store.samples(cellId).map(({ sampleId }) => sampleId)).toEqual(['a', 'b', 'c', 'd']);
   });
 
+  it('summarises a metric by tag, and by all tags of a sample', () => {
+    const store = Store.open(fresh());
+    const cellId = store.openCell(store.createRun(run), cell);
+    const tagged = (id: string, accuracy: number, ...tags: string[]): ReturnType<typeof row> => ({
+      ...sample(id, accuracy),
+      tags,
+    });
+    store.addSamples(cellId, [
+      tagged('a', 1, 'length=8', 'depth=0'),
+      tagged('b', 0, 'length=8', 'depth=0'),
+      tagged('c', 1, 'length=8', 'depth=50'),
+      tagged('d', 1),
+      { ...tagged('e', 0, 'depth=50'), metrics: { f1: 0 } },
+    ]);
+    const stderr = Math.sqrt(2 / 9 / 3);
+    expect(store.tagSummaries(cellId, 'accuracy')).toEqual([
+      { tag: 'depth=0', n: 2, mean: 0.5, stderr: Math.sqrt(0.25 / 2) },
+      { tag: 'depth=50', n: 1, mean: 1, stderr: 0 },
+      { tag: 'length=8', n: 3, mean: 2 / 3, stderr: expect.closeTo(stderr, 12) as number },
+    ]);
+    expect(store.tagSetSummaries(cellId, 'accuracy')).toEqual([
+      { tags: ['length=8', 'depth=0'], n: 2, mean: 0.5, stderr: Math.sqrt(0.25 / 2) },
+      { tags: ['length=8', 'depth=50'], n: 1, mean: 1, stderr: 0 },
+      { tags: [], n: 1, mean: 1, stderr: 0 },
+    ]);
+    expect(store.tagSummaries(cellId, 'rougeL')).toEqual([]);
+  });
+
   it('lets several connections write at once', () => {
     const path = fresh();
     const stores = Array.from({ length: 4 }, () => Store.open(path));
