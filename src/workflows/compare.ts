@@ -1,19 +1,31 @@
 /** `kvd runs compare`: paired tests between two evaluations, or two groups of seeds. */
 import { UserError } from '../base/errors.js';
+import { metrics as marks } from '../evaluation/metrics/index.js';
 import { mcnemar, mean, pairedBootstrap } from '../evaluation/statistics.js';
 import type { Table } from '../reports/table.js';
 import { writers } from '../reports/writers/index.js';
 import { Store, type CellSummary } from '../store/store.js';
 
+/** One metric of one cell, paired by sample. */
+export interface MetricComparison {
+  metric: string;
+  /** Pairs. */
+  n: number;
+  /** Means. */
+  first: number;
+  second: number;
+  /** Second less first, with its 95 % interval by paired bootstrap. */
+  difference: { mean: number; low: number; high: number };
+  /** Two-sided, by `test`. */
+  p: number;
+  /** McNemar's exact test for marks of 0 and 1; the bootstrap for all others, as for several seeds averaged. */
+  test: 'McNemar' | 'paired bootstrap';
+}
+
 export interface Comparison {
   cell: string;
-  n: number;
-  accuracyFirst: number;
-  accuracySecond: number;
-  /** McNemar's exact p; undefined where several seeds are averaged (then the bootstrap's p stands in). */
-  accuracyP: number;
-  accuracyTest: 'McNemar' | 'paired bootstrap';
-  f1Difference: { mean: number; low: number; high: number; p: number };
+  /** In the order in which the task gives its marks. */
+  metrics: MetricComparison[];
 }
 
 /** Leaves of a configuration by dotted path. */
@@ -52,26 +64,58 @@ function pairs(a: Map<string, number>, b: Map<string, number>): [number, number]
   return [...a].filter(([id]) => b.has(id)).map(([id, value]) => [value, b.get(id)!]);
 }
 
+function compareMetric(metric: string, paired: readonly [number, number][]): MetricComparison {
+  const { p, ...difference } = pairedBootstrap(paired.map(([a, b]) => b - a));
+  const binary = paired.flat().every((mark) => mark === 0 || mark === 1);
+  const onlyFirst = paired.filter(([a, b]) => a > b).length;
+  const onlySecond = paired.filter(([a, b]) => b > a).length;
+  return {
+    metric,
+    n: paired.length,
+    first: mean(paired.map(([a]) => a)),
+    second: mean(paired.map(([, b]) => b)),
+    difference,
+    p: binary ? mcnemar(onlyFirst, onlySecond) : p,
+    test: binary ? 'McNemar' : 'paired bootstrap',
+  };
+}
+
+/** Every metric that samples of both sides have. */
 function compareCells(
   store: Store,
   label: string,
-  first: CellSummary[],
-  second: CellSummary[],
+  first: readonly CellSummary[],
+  second: readonly CellSummary[],
 ): Comparison | undefined {
-  const accuracy = pairs(perSample(store, first, 'accuracy'), perSample(store, second, 'accuracy'));
-  if (accuracy.length === 0) return undefined;
-  const f1 = pairs(perSample(store, first, 'f1'), perSample(store, second, 'f1'));
-  const single = first.length === 1 && second.length === 1;
-  const onlyFirst = accuracy.filter(([a, b]) => a > b).length;
-  const onlySecond = accuracy.filter(([a, b]) => b > a).length;
+  const names = [...new Set([...first, ...second].flatMap((cell) => Object.keys(cell.metrics)))];
+  const metrics = inTaskOrder(names).flatMap((name) => {
+    const paired = pairs(perSample(store, first, name), perSample(store, second, name));
+    return paired.length === 0 ? [] : [compareMetric(name, paired)];
+  });
+  return metrics.length === 0 ? undefined : { cell: label, metrics };
+}
+
+/** Marks of answers first, as the registry lists them; then the measures in nats. */
+function inTaskOrder(names: readonly string[]): string[] {
+  const known = Object.keys(marks);
+  const place = (name: string): number => (known.includes(name) ? known.indexOf(name) : known.length);
+  return [...names].sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
+}
+
+function row(cell: string, c: MetricComparison): Table['rows'][number] {
+  const scale = c.metric in marks ? 100 : 1;
+  const digits = c.metric in marks ? 1 : 4;
+  const show = (value: number): string => (scale * value).toFixed(digits);
+  const { mean: by, low, high } = c.difference;
   return {
-    cell: label,
-    n: accuracy.length,
-    accuracyFirst: mean(accuracy.map(([a]) => a)),
-    accuracySecond: mean(accuracy.map(([, b]) => b)),
-    accuracyP: single ? mcnemar(onlyFirst, onlySecond) : pairedBootstrap(accuracy.map(([a, b]) => b - a)).p,
-    accuracyTest: single ? 'McNemar' : 'paired bootstrap',
-    f1Difference: pairedBootstrap(f1.map(([a, b]) => b - a)),
+    cell,
+    metric: c.metric in marks ? `${c.metric} %` : c.metric,
+    n: `${c.n}`,
+    first: { value: scale * c.first, digits },
+    second: { value: scale * c.second, digits },
+    difference: `${show(by)} (${show(low)} to ${show(high)})`,
+    p: { value: c.p, digits: 4 },
+    test: c.test,
   };
 }
 
@@ -107,23 +151,16 @@ export function compareRuns(
       title: 'Second against first, paired by sample',
       columns: [
         { key: 'cell', label: 'cell', align: 'left' },
+        { key: 'metric', label: 'metric', align: 'left' },
         { key: 'n', label: 'pairs', align: 'right' },
-        { key: 'first', label: 'accuracy % first', align: 'right' },
+        { key: 'first', label: 'first', align: 'right' },
         { key: 'second', label: 'second', align: 'right' },
+        { key: 'difference', label: 'difference (95 %)', align: 'right' },
         { key: 'p', label: 'p', align: 'right' },
-        { key: 'f1', label: 'F1 difference (95 %)', align: 'right' },
-        { key: 'f1p', label: 'p', align: 'right' },
+        { key: 'test', label: 'test', align: 'left' },
       ],
-      rows: comparisons.map((c) => ({
-        cell: c.cell,
-        n: `${c.n}`,
-        first: { value: 100 * c.accuracyFirst, digits: 1 },
-        second: { value: 100 * c.accuracySecond, digits: 1 },
-        p: { value: c.accuracyP, digits: 4 },
-        f1: `${(100 * c.f1Difference.mean).toFixed(1)} (${(100 * c.f1Difference.low).toFixed(1)} to ${(100 * c.f1Difference.high).toFixed(1)})`,
-        f1p: { value: c.f1Difference.p, digits: 4 },
-      })),
-      notes: [`accuracy: ${comparisons[0]!.accuracyTest}, two-sided; F1: paired bootstrap.`],
+      rows: comparisons.flatMap(({ cell, metrics }) => metrics.map((metric) => row(cell, metric))),
+      notes: ['p is two-sided; the intervals are those of a paired bootstrap.'],
     };
     const changed = differences.map(({ key, first: x, second: y }) => `  ${key}: ${x} → ${y}`);
     const text = [

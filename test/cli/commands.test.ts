@@ -103,7 +103,8 @@ describe('what a user types', () => {
     expect(shown.stdout).toContain('"lora_r": 16');
     const compared = kvd('runs', 'compare', runs[0]!.id, runs[0]!.id, '--json');
     expect(
-      (JSON.parse(compared.stdout) as { comparisons: { accuracyP: number }[] }).comparisons[0]!.accuracyP,
+      (JSON.parse(compared.stdout) as { comparisons: { metrics: { p: number }[] }[] }).comparisons[0]!
+        .metrics[0]!.p,
     ).toBe(1);
     expect(kvd('runs', 'delete', runs[0]!.id).status).toBe(1);
     expect(kvd('runs', 'delete', runs[0]!.id, '--yes').status).toBe(0);

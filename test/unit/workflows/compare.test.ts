@@ -21,7 +21,7 @@ function evaluated(eta: number, seed: number, marks: readonly number[]): string 
     const cellId = store.openCell(id, { ...cell, methodOptions: JSON.stringify({ eta }), seed });
     store.addSamples(
       cellId,
-      marks.map((mark, i) => sample(`q${i}`, { accuracy: mark, f1: mark })),
+      marks.map((mark, i) => sample(`q${i}`, { accuracy: mark, f1: mark, rougeL: mark / 2 })),
     );
     store.setStatus(id, 'finished');
     return id;
@@ -39,23 +39,28 @@ describe('comparing runs', () => {
     const { value, text } = compareRuns(db, [first], [second]);
     expect(value.differences).toEqual([{ key: 'method.eta', first: '1', second: '2' }]);
     expect(value.comparisons).toHaveLength(1);
-    expect(value.comparisons[0]).toMatchObject({ n: 60, accuracyTest: 'McNemar' });
-    expect(value.comparisons[0]!.accuracyP).toBeCloseTo(2 * 0.5 ** 20, 12);
+    const [accuracy, f1, rouge] = value.comparisons[0]!.metrics;
+    expect(accuracy).toMatchObject({ metric: 'accuracy', n: 60, test: 'McNemar' });
+    expect(accuracy!.p).toBeCloseTo(2 * 0.5 ** 20, 12);
+    expect(f1).toMatchObject({ metric: 'f1', p: accuracy!.p });
+    expect(rouge).toMatchObject({ metric: 'rougeL', test: 'paired bootstrap' });
+    expect(rouge!.difference.mean).toBeCloseTo(1 / 6, 12);
+    expect(text).toContain('rougeL %');
     expect(text).not.toContain('data');
   });
 
   it('averages seeds sample by sample before it pairs them', () => {
     const first = [evaluated(3, 1, repeated([1, 0])), evaluated(3, 2, repeated([0, 0]))];
     const second = [evaluated(4, 1, repeated([1, 1])), evaluated(4, 2, repeated([1, 0]))];
-    const [compared] = compareRuns(db, first, second).value.comparisons;
-    expect(compared).toMatchObject({
+    const [accuracy] = compareRuns(db, first, second).value.comparisons[0]!.metrics;
+    expect(accuracy).toMatchObject({
       n: 40,
-      accuracyFirst: 0.25,
-      accuracySecond: 0.75,
-      accuracyTest: 'paired bootstrap',
+      first: 0.25,
+      second: 0.75,
+      difference: { mean: 0.5, low: 0.5, high: 0.5 },
+      test: 'paired bootstrap',
     });
-    expect(compared!.f1Difference).toMatchObject({ mean: 0.5, low: 0.5, high: 0.5 });
-    expect(compared!.accuracyP).toBeLessThan(0.002);
+    expect(accuracy!.p).toBeLessThan(0.002);
   });
 
   it('says so where nothing can be paired', () => {
