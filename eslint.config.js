@@ -11,7 +11,7 @@ const rooms = {
   tasks: ['data', 'base'],
   training: ['methods', 'models', 'tasks', 'data', 'engine', 'base'],
   evaluation: ['methods', 'models', 'tasks', 'data', 'engine', 'base'],
-  experiment: ['methods', 'models', 'tasks', 'data', 'base'],
+  experiment: ['methods', 'models', 'training', 'tasks', 'data', 'base'],
   store: ['base'],
   reports: ['store', 'base'],
   workflows: [

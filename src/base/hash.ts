@@ -1,6 +1,5 @@
 /** Stable hashes of values and files. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 
 /** JSON with object keys in sorted order, so that equal values give equal text. */
 export function canonicalJson(value: unknown): string {
@@ -19,11 +18,4 @@ export function sha256(data: string | Uint8Array): string {
 /** SHA-256 of a value's canonical JSON. */
 export function hashOf(value: unknown): string {
   return sha256(canonicalJson(value));
-}
-
-/** SHA-256 of a file's bytes, streamed. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

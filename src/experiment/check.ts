@@ -5,6 +5,7 @@ import { UserError } from '../base/errors.js';
 import { packageRoot } from '../base/paths.js';
 import { nearest } from '../base/suggest.js';
 import { datasets } from '../data/index.js';
+import { hasAdapter } from '../methods/adapter-files.js';
 import { readModelConfig } from '../models/config.js';
 import { tasks } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
@@ -60,6 +61,8 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
     }
     if (!datasets.get(data.name).splits.includes('train'))
       problems.push(`dataset ${data.name} has no split train`);
+    if (training.init_adapter !== undefined && !hasAdapter(training.init_adapter))
+      problems.push(`training.init_adapter: ${training.init_adapter} holds no adapter`);
     if (training.eval_task !== undefined) {
       const task = tasks.get(training.eval_task);
       if (!task.splits.includes('validation')) problems.push(`task ${task.name} has no split validation`);

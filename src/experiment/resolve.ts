@@ -1,6 +1,8 @@
 /** From a file to immutable, hashed experiments: the one door through which YAML enters. */
 import { hashOf, sha256 } from '../base/hash.js';
 import { UserError } from '../base/errors.js';
+import { adapterHash, hasAdapter } from '../methods/adapter-files.js';
+import { methods } from '../methods/index.js';
 import { applySets } from './overrides.js';
 import { check } from './problems.js';
 import { experimentSchema, pretrainSchema, type Experiment, type PretrainExperiment } from './schema.js';
@@ -47,17 +49,32 @@ export function parseExperiment(value: Record<string, unknown>, where: string, p
   return freeze(check(experimentSchema, inheritOptions(value), known));
 }
 
+function parentHash(method: string, folder: string): string {
+  const { trainable } = methods.get(method);
+  return trainable !== undefined && hasAdapter(folder) ? adapterHash(trainable, folder) : 'missing';
+}
+
 /** What training depends on: two experiments with the same hash train the same adapter. */
 export function trainingHash(experiment: Experiment): string {
   const { seed, model, method, training, data } = experiment;
   const {
     output_dir: _folder,
     save_steps: _saves,
+    init_adapter,
     eval_task: _task,
     eval_task_options: _taskOptions,
     ...numbers
   } = training ?? ({ output_dir: '', save_steps: 0 } as Partial<NonNullable<Experiment['training']>>);
-  return hashOf({ seed, model, method, training: numbers, data, validation: unusualValidation(experiment) });
+  return hashOf({
+    seed,
+    model,
+    method,
+    training: numbers,
+    data,
+    validation: unusualValidation(experiment),
+    // The weights that it goes on from, wherever they lie.
+    parent: init_adapter === undefined ? undefined : parentHash(method.name, init_adapter),
+  });
 }
 
 function experimentHash({ name: _name, description: _description, ...rest }: Experiment): string {

@@ -5,6 +5,7 @@ import { stages } from '../data/nano/curriculum.js';
 import { datasets } from '../data/index.js';
 import { methods } from '../methods/index.js';
 import { tasks } from '../tasks/index.js';
+import { objectives } from '../training/objectives/index.js';
 
 type WithOptions = Entry & { readonly options: z.ZodObject };
 
@@ -46,6 +47,23 @@ const adamw = {
 };
 
 const training = z.strictObject({
+  objective: z
+    .enum(objectives.names())
+    .optional()
+    .describe("what is minimised: kl (unless given) or ae_lm, Table 5's AE + LM"),
+  autoencoding_weight: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("ae_lm: share of the autoencoding loss, the rest is the answers'; 0.5 unless given"),
+  autoencoding_tokens: steps
+    .optional()
+    .describe('ae_lm: most tokens of a context, or of a fold, that are reconstructed; 256 unless given'),
+  init_adapter: z
+    .string()
+    .optional()
+    .describe('folder of an adapter to go on from, of the same method, options and model'),
   kl_forward_weight: z.number().min(0).max(1).default(0.6).describe('λ: weight of KL(teacher‖student)'),
   learning_rate: z.number().positive().default(5e-5).describe('peak learning rate'),
   lr_scheduler: z.enum(['constant', 'linear', 'cosine']).default('linear').describe('decay after warm-up'),

@@ -1,10 +1,10 @@
 /** The settings file that every adapter has, and an adapter's identity. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readJson, writeFileAtomic } from '../base/files.js';
-import { hashFile, sha256 } from '../base/hash.js';
+import { sha256 } from '../base/hash.js';
 import type { Adapter, Trainable } from './trainable.js';
 
 /** What an adapter must be used with, as trained; tells the adapters of different methods apart. */
@@ -45,10 +45,6 @@ export function adapterFormat(folder: string): string {
 }
 
 /** Identity of an adapter: a hash over its weights and settings. */
-export async function adapterHash<A extends Adapter>(
-  trainable: Trainable<A>,
-  folder: string,
-): Promise<string> {
-  const parts = await Promise.all(trainable.files.map((name) => hashFile(join(folder, name))));
-  return sha256(parts.join());
+export function adapterHash<A extends Adapter>(trainable: Trainable<A>, folder: string): string {
+  return sha256(trainable.files.map((name) => sha256(readFileSync(join(folder, name)))).join());
 }

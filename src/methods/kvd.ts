@@ -2,12 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { TokenBatch } from '../models/batch.js';
-import { gatherRows, type KvCache } from '../models/cache.js';
+import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import { SETTINGS } from './adapter-files.js';
 import {
   FORMAT,
   freshAdapter,
+  kvdSettings,
   kvdTensors,
   loadAdapter,
   saveAdapter,
@@ -15,9 +16,17 @@ import {
 } from './kvd-adapter.js';
 import { LORA_WEIGHTS, loraOptions, withoutLastOutputs } from './lora-adapter.js';
 import { defineMethod } from './method.js';
-import { hideRows, SCORER_WEIGHTS, scorerOptions, scoreTokens, selectTokens } from './scorer.js';
-import { requestBatch, sinkOption, topRows } from './selection.js';
-import { requireAdapter, type Trainable } from './trainable.js';
+import {
+  hideRows,
+  keepSelected,
+  perLayer,
+  SCORER_WEIGHTS,
+  scorerOptions,
+  scoreTokens,
+  selectTokens,
+} from './scorer.js';
+import { requestBatch, sinkOption } from './selection.js';
+import { requireAdapter, type EncodeRequest, type Trainable } from './trainable.js';
 
 const options = z.strictObject({
   eta: z.int().min(1).default(6).describe('layers of the frozen model below the scorer'),
@@ -25,39 +34,63 @@ const options = z.strictObject({
   ...loraOptions,
   ...scorerOptions,
   decay: z.boolean().default(true).describe('scale attention to kept rows by σ(score)'),
-  routing: z.boolean().default(true).describe('Q and O adapters on selected tokens only'),
+  routing: z
+    .union([z.boolean(), z.literal('embedding')])
+    .default(true)
+    .describe(
+      "Q and O adapters on selected tokens only; false: on all; embedding: on all, with a learned vector added to the selected tokens' embeddings (Table 5)",
+    ),
+  selection: z
+    .enum(['shared', 'per_head'])
+    .optional()
+    .describe('whether all layers and KV heads keep the same rows (shared, unless given) or each its own'),
 });
 
 /**
  * The whole context encoded by the adapted model (section 3.2), all rows still there.
- * @param scores [batch, tokens]
- * @param selected [batch, tokens] of 0 and 1
+ * @param scores [batch, heads, tokens]
+ * @param told [batch, 1, tokens] of 0 and 1: the tokens of which the encoder is told that they are selected
  */
 export function encodeContext(
   model: Decoder,
   batch: TokenBatch,
   adapter: KvdAdapter,
-  scores: tf.Tensor2D,
-  selected: tf.Tensor2D,
+  scores: tf.Tensor3D,
+  told: tf.Tensor3D,
 ): KvCache {
   const { decay, routing } = adapter.settings;
-  const column = tf.reshape(selected, [batch.batch * batch.tokens, 1]) as tf.Tensor2D;
+  const column = tf.reshape(told, [batch.batch * batch.tokens, 1]) as tf.Tensor2D;
   const { cache } = model.forward(batch, {
-    lora: { adapter: adapter.lora, ...(routing && { routing: { q: column, o: column } }) },
+    lora: { adapter: adapter.lora, ...(routing === true && { routing: { q: column, o: column } }) },
+    ...(adapter.marker && { embeddingOffset: tf.matMul(column, adapter.marker) }),
     cacheOnly: true,
   });
   if (!decay) return cache;
-  const gate = tf.reshape(tf.sigmoid(scores), [batch.batch, 1, batch.tokens, 1]);
-  return { ...cache, keys: cache.keys.map((keys) => tf.mul<tf.Tensor4D>(keys, gate)) };
+  const gates = perLayer(tf.expandDims(tf.sigmoid(scores), 3), cache.keys.length);
+  return { ...cache, keys: cache.keys.map((keys, layer) => tf.mul<tf.Tensor4D>(keys, gates[layer]!)) };
+}
+
+/** Scores, and the whole encoded context; where heads select for themselves, the encoder is told what their mean selects. */
+function encode(
+  { model, batch, kept, hidden }: EncodeRequest,
+  adapter: KvdAdapter,
+): { cache: KvCache; scores: tf.Tensor3D } {
+  const { n_sink } = adapter.settings;
+  const scores = scoreTokens(adapter.scorer, hidden!, batch, n_sink);
+  const common = scores.shape[1] === 1 ? scores : (tf.mean(scores, 1, true) as tf.Tensor3D);
+  const told = selectTokens(common, batch.lengths, kept, n_sink);
+  return { cache: encodeContext(model, batch, adapter, scores, told), scores };
 }
 
 export const kvdTrainable: Trainable<KvdAdapter> = {
   format: FORMAT,
   files: [LORA_WEIGHTS, SCORER_WEIGHTS, SETTINGS],
   fresh: (config, given, seed) => {
-    const { eta, n_sink, decay, routing, ...sizes } = options.parse(given);
-    return freshAdapter(config, { eta, n_sink, decay, routing }, sizes, seed);
+    const { eta, n_sink, decay, routing, selection, ...sizes } = options.parse(given);
+    const perHead = selection === 'per_head';
+    return freshAdapter(config, { eta, n_sink, decay, routing }, { ...sizes, perHead }, seed);
   },
+  settings: kvdSettings,
   tensors: kvdTensors,
   trained: (adapter) =>
     withoutLastOutputs(
@@ -66,11 +99,10 @@ export const kvdTrainable: Trainable<KvdAdapter> = {
     ),
   frozenLayers: (adapter) => adapter.settings.eta,
   // Rows that are not selected are masked rather than gathered: both give the same logits.
-  encode: ({ model, batch, kept, hidden }, adapter) => {
-    const { n_sink } = adapter.settings;
-    const scores = scoreTokens(adapter.scorer, hidden!, batch, n_sink);
-    const selected = selectTokens(scores, batch.lengths, kept, n_sink);
-    return { cache: hideRows(encodeContext(model, batch, adapter, scores, selected), selected) };
+  encode: (request, adapter) => {
+    const { cache, scores } = encode(request, adapter);
+    const { batch, kept } = request;
+    return { cache: hideRows(cache, selectTokens(scores, batch.lengths, kept, adapter.settings.n_sink)) };
   },
   save: saveAdapter,
   load: loadAdapter,
@@ -92,15 +124,8 @@ export const kvd = defineMethod({
       const batch = requestBatch(request);
       const { eta, n_sink } = adapter.settings;
       const { hidden } = model.forward(batch, { layers: eta });
-      const scores = scoreTokens(adapter.scorer, hidden, batch, n_sink);
-      const selected = selectTokens(scores, batch.lengths, kept, n_sink);
-      const encoded = encodeContext(model, batch, adapter, scores, selected);
-      const rows = topRows(tf.expandDims(scores, 1), batch.lengths, n_sink, Math.max(...kept));
-      return gatherRows(
-        encoded,
-        encoded.keys.map(() => rows),
-        kept,
-      );
+      const { cache: whole, scores } = encode({ model, batch, kept, hidden }, adapter);
+      return keepSelected(whole, scores, batch.lengths, kept, n_sink);
     });
     return { cache, kept: [...kept] };
   },

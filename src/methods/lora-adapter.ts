@@ -1,6 +1,6 @@
 /** LoRA weights of adapters: fresh ones, and PEFT's files. */
 import { join } from 'node:path';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/files.js';
 import type { Random } from '../engine/random.js';
@@ -12,10 +12,15 @@ import { normalMatrix, readMatrix, withSafetensors, writeMatrices } from './matr
 const CONFIG = 'adapter_config.json';
 export const LORA_WEIGHTS = 'adapter_model.safetensors';
 
+function moduleName(target: LoraTarget): string {
+  return `${target}_proj`;
+}
+
 const peftSchema = z.looseObject({
   peft_type: z.literal('LORA'),
   r: z.int().min(1),
   lora_alpha: z.number().positive(),
+  target_modules: z.array(z.string()).default(loraTargets.map(moduleName)),
   use_rslora: z.literal(true, { error: 'only rank-stabilised LoRA (use_rslora: true) is supported' }),
 });
 
@@ -55,17 +60,27 @@ function everyPair(
   }));
 }
 
-/** Variables of which B is zero, so that encoding starts as the frozen model's. */
+/** What stands where a projection is not adapted: a delta of zero that is neither trained nor stored. */
+function noPair(inputs: number, rank: number, outputs: number): LoraPair {
+  return { a: tf.zeros([inputs, rank]), b: tf.zeros([rank, outputs]) };
+}
+
+/** Variables of which B is zero, so that encoding starts as the frozen model's; `targets` alone are adapted. */
 export function freshLora(
   config: ModelConfig,
   options: { lora_r: number; lora_alpha: number },
   random: Random,
+  targets: readonly LoraTarget[] = loraTargets,
 ): LoraAdapter {
   const { lora_r: rank, lora_alpha: alpha } = options;
-  const layers = everyPair(config, (_layer, _target, inputs, outputs) => ({
-    a: normalMatrix(random, inputs, rank, inputs ** -0.5),
-    b: normalMatrix(random, rank, outputs, 0),
-  }));
+  const layers = everyPair(config, (_layer, target, inputs, outputs) =>
+    targets.includes(target)
+      ? {
+          a: normalMatrix(random, inputs, rank, inputs ** -0.5),
+          b: normalMatrix(random, rank, outputs, 0),
+        }
+      : noPair(inputs, rank, outputs),
+  );
   return { rank, alpha, layers };
 }
 
@@ -92,19 +107,28 @@ export function loadLora(folder: string, config: ModelConfig): LoraAdapter {
   const peft = readChecked(peftSchema, join(folder, CONFIG));
   const path = join(folder, LORA_WEIGHTS);
   return withSafetensors(path, (source) => {
-    const layers = everyPair(config, (layer, target, inputs, outputs) => ({
-      a: readMatrix(source, peftName(layer, target, 'A'), [inputs, peft.r], path),
-      b: readMatrix(source, peftName(layer, target, 'B'), [peft.r, outputs], path),
-    }));
+    const layers = everyPair(config, (layer, target, inputs, outputs) =>
+      peft.target_modules.includes(moduleName(target))
+        ? {
+            a: readMatrix(source, peftName(layer, target, 'A'), [inputs, peft.r], path),
+            b: readMatrix(source, peftName(layer, target, 'B'), [peft.r, outputs], path),
+          }
+        : noPair(inputs, peft.r, outputs),
+    );
     return { rank: peft.r, alpha: peft.lora_alpha, layers };
   });
 }
 
 /** Writes `adapter_config.json` and `adapter_model.safetensors` as PEFT does. */
-export function saveLora(folder: string, lora: LoraAdapter, baseModel: string): void {
+export function saveLora(
+  folder: string,
+  lora: LoraAdapter,
+  baseModel: string,
+  targets: readonly LoraTarget[] = loraTargets,
+): void {
   const weights: Record<string, tf.Tensor2D> = {};
   lora.layers.forEach((layer, index) => {
-    for (const target of loraTargets) {
+    for (const target of targets) {
       weights[peftName(index, target, 'A')] = layer[target].a;
       weights[peftName(index, target, 'B')] = layer[target].b;
     }
@@ -118,7 +142,7 @@ export function saveLora(folder: string, lora: LoraAdapter, baseModel: string): 
     use_rslora: true,
     lora_dropout: 0,
     bias: 'none',
-    target_modules: loraTargets.map((target) => `${target}_proj`),
+    target_modules: targets.map(moduleName),
     base_model_name_or_path: baseModel,
     inference_mode: true,
   };

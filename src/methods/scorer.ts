@@ -4,16 +4,19 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { Random } from '../engine/random.js';
 import { PAD_POSITION, span, type TokenBatch } from '../models/batch.js';
-import { concatPositions, type KvCache } from '../models/cache.js';
+import type { KvCache } from '../models/cache.js';
 import type { ModelConfig } from '../models/config.js';
 import { normalMatrix, readMatrix, withSafetensors, writeMatrices } from './matrices.js';
-import { topRows } from './selection.js';
+import { keepTopRows, topRows } from './selection.js';
 
-/** `s = relu(h W1) W2`, one score a token (section 3.1; the FFN's shape and the scores' scale are ours). */
+/**
+ * `s = relu(h W1) W2` (section 3.1; the FFN's shape and the scores' scale are ours): one score a token or, per head,
+ * one for every layer and KV head, layer by layer.
+ */
 export interface Scorer {
   /** [hidden, hidden] */
   hidden: tf.Tensor2D;
-  /** [hidden, 1] */
+  /** [hidden, 1] or [hidden, layers·kvHeads] */
   output: tf.Tensor2D;
   /** Constant: where it is high, rows start out undecayed, since σ(2) = 0.88. */
   bias: number;
@@ -43,15 +46,20 @@ export const scorerSettings = {
   score_spread: z.number().positive().nullable(),
 };
 
+function scorerOutputs(config: ModelConfig, perHead: boolean): number {
+  return perHead ? config.numLayers * config.numKvHeads : 1;
+}
+
 export function freshScorer(
   config: ModelConfig,
   options: { scorer_bias: number; score_spread: number | null },
+  perHead: boolean,
   random: Random,
 ): Scorer {
   const width = config.hiddenSize;
   return {
     hidden: normalMatrix(random, width, width, width ** -0.5),
-    output: normalMatrix(random, width, 1, width ** -0.5),
+    output: normalMatrix(random, width, scorerOutputs(config, perHead), width ** -0.5),
     bias: options.scorer_bias,
     spread: options.score_spread,
   };
@@ -61,10 +69,16 @@ export function scorerTensors({ hidden, output }: Scorer): Record<string, tf.Ten
   return { 'scorer.hidden': hidden, 'scorer.output': output };
 }
 
-export function saveScorer(folder: string, { hidden, output }: Scorer): void {
+/** Writes the scorer, and `more` matrices that belong to the selected tokens. */
+export function saveScorer(
+  folder: string,
+  { hidden, output }: Scorer,
+  more: Record<string, tf.Tensor2D> = {},
+): void {
   writeMatrices(join(folder, SCORER_WEIGHTS), {
     'scorer.hidden.weight': hidden,
     'scorer.output.weight': output,
+    ...more,
   });
 }
 
@@ -72,22 +86,23 @@ export function loadScorer(
   folder: string,
   config: ModelConfig,
   settings: { scorer_bias: number; score_spread: number | null },
+  perHead: boolean,
 ): Scorer {
   const path = join(folder, SCORER_WEIGHTS);
   const width = config.hiddenSize;
   return withSafetensors(path, (source) => ({
     hidden: readMatrix(source, 'scorer.hidden.weight', [width, width], path),
-    output: readMatrix(source, 'scorer.output.weight', [width, 1], path),
+    output: readMatrix(source, 'scorer.output.weight', [width, scorerOutputs(config, perHead)], path),
     bias: settings.scorer_bias,
     spread: settings.score_spread,
   }));
 }
 
 /**
- * Scores of a batch's tokens from the residual stream after η frozen layers (section 3.1): [batch, tokens].
- * Only their order within a context decides what is kept; where the scorer has a `spread`, they are brought
- * to mean `bias` and standard deviation `spread` over each context, its sinks not counted, so that σ(s)
- * cannot saturate for all rows at once, where no gradient would be left.
+ * Scores of a batch's tokens from the residual stream after η frozen layers (section 3.1): [batch, heads, tokens],
+ * where heads is 1 or layers·kvHeads. Only their order within a context decides what is kept; where the scorer has a
+ * `spread`, they are brought to mean `bias` and standard deviation `spread` over each context, its sinks not counted,
+ * so that σ(s) cannot saturate for all rows at once, where no gradient would be left.
  * @param hidden [batch·tokens, hidden]
  */
 export function scoreTokens(
@@ -95,49 +110,68 @@ export function scoreTokens(
   hidden: tf.Tensor2D,
   batch: TokenBatch,
   sinks: number,
-): tf.Tensor2D {
-  const shape: [number, number] = [batch.batch, batch.tokens];
-  const raw = tf.reshape<tf.Rank.R2>(
-    tf.matMul(tf.relu(tf.matMul(hidden, scorer.hidden)), scorer.output),
-    shape,
-  );
-  if (scorer.spread === null) return tf.add<tf.Tensor2D>(raw, scorer.bias);
+): tf.Tensor3D {
+  const [, heads] = scorer.output.shape;
+  const flat = tf.matMul(tf.relu(tf.matMul(hidden, scorer.hidden)), scorer.output);
+  const raw = tf.transpose(tf.reshape(flat, [batch.batch, batch.tokens, heads]), [0, 2, 1]) as tf.Tensor3D;
+  if (scorer.spread === null) return tf.add<tf.Tensor3D>(raw, scorer.bias);
   const first = (length: number): number => Math.min(sinks, length);
-  const mask = tf.tensor2d(
+  const mask = tf.tensor3d(
     span(batch, first, (length) => length),
-    shape,
+    [batch.batch, 1, batch.tokens],
   );
-  const count = tf.maximum(tf.sum(mask, 1, true), 1);
-  const centred = tf.sub(raw, tf.div(tf.sum(tf.mul(raw, mask), 1, true), count));
-  const variance = tf.div(tf.sum(tf.mul(tf.square(centred), mask), 1, true), count);
+  const count = tf.maximum(tf.sum(mask, 2, true), 1);
+  const centred = tf.sub(raw, tf.div(tf.sum(tf.mul(raw, mask), 2, true), count));
+  const variance = tf.div(tf.sum(tf.mul(tf.square(centred), mask), 2, true), count);
   const unit = tf.div(centred, tf.sqrt(tf.add(variance, 1e-6)));
-  return tf.add<tf.Tensor2D>(tf.mul(unit, scorer.spread), scorer.bias);
+  return tf.add<tf.Tensor3D>(tf.mul(unit, scorer.spread), scorer.bias);
 }
 
-/** 1 for selected tokens, 0 for the others, [batch, tokens]; not differentiable. */
+/**
+ * 1 for selected tokens, 0 for the others, as the scores [batch, heads, tokens]; not differentiable.
+ */
 export function selectTokens(
-  scores: tf.Tensor2D,
+  scores: tf.Tensor3D,
   lengths: readonly number[],
   kept: readonly number[],
   sinks: number,
-): tf.Tensor2D {
+): tf.Tensor3D {
   return tf.tidy(() => {
-    const [batch, tokens] = scores.shape;
+    const [batch, heads, tokens] = scores.shape;
     const width = Math.max(...kept);
-    const rows = topRows(tf.expandDims(scores, 1), lengths, sinks, width).dataSync();
-    const chosen = new Float32Array(batch * tokens);
-    kept.forEach((count, row) => {
-      for (let i = 0; i < count; i++) chosen[row * tokens + rows[row * width + i]!] = 1;
-    });
-    return tf.tensor2d(chosen, [batch, tokens]);
+    const rows = topRows(scores, lengths, sinks, width).dataSync();
+    const chosen = new Float32Array(batch * heads * tokens);
+    for (let list = 0; list < batch * heads; list++) {
+      const count = kept[Math.floor(list / heads)]!;
+      for (let i = 0; i < count; i++) chosen[list * tokens + rows[list * width + i]!] = 1;
+    }
+    return tf.tensor3d(chosen, scores.shape);
   });
 }
 
-/** The cache with unselected rows hidden from every query. */
-export function hideRows(cache: KvCache, selected: tf.Tensor2D): KvCache {
-  const chosen = tf.expandDims(selected, 1) as tf.Tensor3D;
-  const empty = tf.zeros([chosen.shape[0], 1, 0]) as tf.Tensor3D;
-  const spread = concatPositions(cache.positions[0]!, empty);
-  const hidden = tf.where(tf.greater(chosen, 0), spread, tf.fill(chosen.shape, PAD_POSITION)) as tf.Tensor3D;
-  return { ...cache, positions: cache.positions.map(() => hidden) };
+/** What layers share, or each layer's heads of it: per layer [batch, 1 or kvHeads, …] of [batch, heads, …]. */
+export function perLayer<T extends tf.Tensor>(x: T, layers: number): T[] {
+  return x.shape[1] === 1 ? Array.from({ length: layers }, () => x) : (tf.split(x, layers, 1) as T[]);
+}
+
+/** Rows of a whole cache with the best scores, the rest gone; `kept` of each context. */
+export function keepSelected(
+  cache: KvCache,
+  scores: tf.Tensor3D,
+  lengths: readonly number[],
+  kept: readonly number[],
+  sinks: number,
+): KvCache {
+  return keepTopRows(cache, perLayer(scores, cache.keys.length), lengths, kept, sinks);
+}
+
+/**
+ * A whole cache with unselected rows hidden from every query: the same logits as without them.
+ * @param selected [batch, heads, tokens] of 0 and 1
+ */
+export function hideRows(cache: KvCache, selected: tf.Tensor3D): KvCache {
+  const layers = cache.keys.length;
+  const everywhere = tf.broadcastTo(cache.positions[0]!, selected.shape);
+  const hidden = tf.where(tf.greater(selected, 0), everywhere, tf.fill(selected.shape, PAD_POSITION));
+  return { ...cache, positions: perLayer(hidden as tf.Tensor3D, layers) };
 }

@@ -26,6 +26,8 @@ export interface EncodeRequest {
 export interface Encoding {
   /** As `compress` leaves it, but that evicted rows may be hidden where they are not gone. */
   cache: KvCache;
+  /** Added to attention logits on its rows, [batch, kvHeads or 1, rows]. */
+  bias?: tf.Tensor3D | undefined;
 }
 
 export interface Trainable<A extends Adapter = Adapter> {
@@ -34,6 +36,8 @@ export interface Trainable<A extends Adapter = Adapter> {
   readonly files: readonly string[];
   /** An untrained adapter, made of variables. */
   fresh(config: ModelConfig, options: unknown, seed: number): A;
+  /** Everything of an adapter but its tensors. */
+  settings(adapter: A): Record<string, unknown>;
   /** All tensors of an adapter by name. */
   tensors(adapter: A): Record<string, tf.Tensor>;
   /** Those that training changes; variables where `fresh` made them. */

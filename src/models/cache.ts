@@ -51,7 +51,28 @@ export function concatPositions(before: tf.Tensor3D, after: tf.Tensor3D): tf.Ten
 }
 
 /**
- * Caches of a sequence's parts, which follow each other in the batch, as the cache of the sequence. Sequences of
+ * Rows of sequences' parts, which follow each other in `x` [parts of all, heads, rows, …], as those of the sequences:
+ * [sequences, heads, most parts · rows, …]. A sequence of fewer parts repeats its last one.
+ * @param parts how many parts each sequence has
+ */
+export function joinRows<T extends tf.Tensor>(x: T, parts: readonly number[]): T {
+  return tf.tidy(() => {
+    const width = Math.max(...parts);
+    const [total, heads, rows, ...rest] = x.shape as [number, number, number, ...number[]];
+    let end = 0;
+    const places = parts.flatMap((count) => {
+      end += count;
+      return Array.from({ length: width }, (_, part) => end - count + Math.min(part, count - 1));
+    });
+    const whole = places.length === total ? x : tf.gather(x, tf.tensor1d(places, 'int32'));
+    const apart = tf.reshape(whole, [parts.length, width, heads, rows, ...rest]);
+    const together = tf.transpose(apart, [0, 2, 1, 3, ...rest.map((_, i) => 4 + i)]);
+    return tf.reshape(together, [parts.length, heads, width * rows, ...rest]) as T;
+  });
+}
+
+/**
+ * Caches of sequences' parts, which follow each other in the batch, as the caches of the sequences. Sequences of
  * fewer parts get rows that hold nothing.
  * @param parts how many parts each sequence has
  */
@@ -59,41 +80,28 @@ export function joinParts(cache: KvCache, parts: readonly number[]): KvCache {
   return tf.tidy(() => {
     const width = Math.max(...parts);
     const total = parts.reduce((sum, count) => sum + count, 0);
-    const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, count) => sum + count, 0));
-    const places = parts.flatMap((count, i) =>
-      Array.from({ length: width }, (_, part) => ends[i]! - count + Math.min(part, count - 1)),
-    );
-    const inOrder = places.length === total;
-    const index = tf.tensor1d(places, 'int32');
     const real = tf.tensor4d(
       parts.flatMap((count) => Array.from({ length: width }, (_, part) => part < count)),
       [parts.length, 1, width, 1],
       'bool',
     );
-    const spread = (x: tf.Tensor): tf.Tensor => {
-      const [, heads, rows, ...rest] = x.shape as [number, number, number, ...number[]];
-      const padded = inOrder ? x : tf.gather(x, index);
-      const picked = tf.reshape(padded, [parts.length, width, heads, rows, ...rest]);
-      return tf.transpose(picked, [0, 2, 1, 3, ...rest.map((_, i) => 4 + i)]);
-    };
-    const flat = (x: tf.Tensor): tf.Tensor => {
-      const [batch, heads, folds, rows, ...rest] = x.shape as [number, number, number, number, ...number[]];
-      return tf.reshape(x, [batch, heads, folds * rows, ...rest]);
-    };
     const shared = new Map<tf.Tensor, tf.Tensor3D>();
     const positions = cache.positions.map((before) => {
       const known = shared.get(before);
       if (known !== undefined) return known;
-      const own = spread(tf.broadcastTo(before, [total, ...before.shape.slice(1)]));
-      const joined = flat(tf.where(real, own, tf.fill(own.shape, PAD_POSITION))) as tf.Tensor3D;
-      shared.set(before, joined);
-      return joined;
+      const [, heads, rows] = before.shape;
+      const joined = joinRows(tf.broadcastTo(before, [total, heads, rows]) as tf.Tensor3D, parts);
+      const marks = tf.reshape(tf.tile(real, [1, 1, 1, rows]), [parts.length, 1, width * rows]);
+      const chosen = tf.where(marks, joined, tf.fill(joined.shape, PAD_POSITION)) as tf.Tensor3D;
+      shared.set(before, chosen);
+      return chosen;
     });
+    let end = 0;
     return {
-      keys: cache.keys.map((x) => flat(spread(x)) as tf.Tensor4D),
-      values: cache.values.map((x) => flat(spread(x)) as tf.Tensor4D),
+      keys: cache.keys.map((keys) => joinRows(keys, parts)),
+      values: cache.values.map((values) => joinRows(values, parts)),
       positions,
-      nextPositions: ends.map((end) => cache.nextPositions[end - 1]!),
+      nextPositions: parts.map((count) => cache.nextPositions[(end += count) - 1]!),
     };
   });
 }

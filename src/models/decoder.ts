@@ -40,6 +40,10 @@ export interface ForwardOptions {
   layers?: number;
   /** Compute of the last layer only its keys and values (all that a cache needs). */
   cacheOnly?: boolean;
+  /** Added to attention logits on rows of `past`, [batch, kvHeads or 1, rows]. */
+  pastBias?: tf.Tensor3D | undefined;
+  /** What ids from the vocabulary's size on stand for, unscaled, [extra, hidden]. */
+  extraEmbeddings?: tf.Tensor2D;
   /** Added to the embeddings, [batch·tokens, hidden]. */
   embeddingOffset?: tf.Tensor2D;
   /**
@@ -68,6 +72,8 @@ interface Pass {
   /** Mask of `count` query tokens from `first` on. */
   mask: (layer: number, first: number, count: number) => tf.Tensor4D;
   options: ForwardOptions;
+  /** Added to attention logits, [batch, kvHeads or 1, 1, keys]. */
+  bias?: tf.Tensor4D;
   /** Query tokens that attend at once. */
   block: number;
 }
@@ -101,8 +107,8 @@ export class Decoder {
    * @returns hidden states and the batch's own cache; logits come from `logits`.
    */
   forward(batch: TokenBatch, options: ForwardOptions = {}): ForwardResult {
-    const { config, plan, weights } = this;
-    const { past } = options;
+    const { config, plan } = this;
+    const { past, pastBias } = options;
     const count = options.layers ?? config.numLayers;
     const positions = positionIds(batch);
     const queries = tf.tensor2d(Float32Array.from(positions.ids), [positions.rows, batch.tokens]);
@@ -115,6 +121,9 @@ export class Decoder {
       tokens: batch.tokens,
       rotary: this.rotary.table(positions.ids, positions.rows),
       options,
+      ...(pastBias !== undefined && {
+        bias: tf.expandDims(tf.pad(pastBias, [[0, 0], [0, 0], [0, batch.tokens]]), 2) as tf.Tensor4D,
+      }),
       block: Math.max(1, Math.floor(this.attentionBlock / (batch.batch * config.numHeads * (batch.tokens + pastRows)))),
       mask: (layer, first, count) => {
         const window = plan.window(layer);
@@ -131,10 +140,7 @@ export class Decoder {
       },
     };
 
-    const ids = tf.tensor1d(batch.ids, 'int32');
-    let x = tf.gather(weights.embedding, ids) as tf.Tensor2D;
-    if (plan.embeddingScale !== 1) x = tf.mul(x, plan.embeddingScale);
-    if (options.embeddingOffset !== undefined) x = tf.add(x, options.embeddingOffset);
+    let x = this.embed(batch.ids, options);
     const cache: KvCache = {
       keys: [],
       values: [],
@@ -175,6 +181,25 @@ export class Decoder {
         ? tf.matMul<tf.Tensor2D>(final, embedding, false, true)
         : tf.matMul<tf.Tensor2D>(final, head);
     return softcap(logits, this.plan.logitSoftcap);
+  }
+
+  /** Embeddings of token ids, and of ids behind the vocabulary where they stand for something: [ids, hidden]. */
+  private embed(given: Int32Array, { extraEmbeddings, embeddingOffset }: ForwardOptions): tf.Tensor2D {
+    const { embedding } = this.weights;
+    const { embeddingScale } = this.plan;
+    const [size] = embedding.shape;
+    const own = given.map((id) => Math.min(id, size - 1));
+    let x = tf.gather(embedding, tf.tensor1d(own, 'int32')) as tf.Tensor2D;
+    if (embeddingScale !== 1) x = tf.mul(x, embeddingScale);
+    if (extraEmbeddings !== undefined) {
+      const places = tf.tensor1d(
+        given.map((id) => Math.max(0, id - size)),
+        'int32',
+      );
+      const extra = tf.tensor2d(Float32Array.from(given, (id) => (id < size ? 0 : 1)), [given.length, 1]);
+      x = tf.add(tf.mul(x, tf.sub(1, extra)), tf.mul(tf.gather(extraEmbeddings, places), extra));
+    }
+    return embeddingOffset === undefined ? x : tf.add(x, embeddingOffset);
   }
 
   private layer(x: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
@@ -220,7 +245,8 @@ export class Decoder {
       const grouped = tf.reshape(some, [batch, numKvHeads, group * count, headDim]);
       const scaled = tf.mul(grouped, this.plan.attentionScale);
       const scores = softcap(tf.matMul(scaled, keys, false, true), this.plan.attentionSoftcap);
-      const probabilities = tf.softmax(tf.add(scores, pass.mask(layer, first, count)));
+      const masked = tf.add(scores, pass.mask(layer, first, count));
+      const probabilities = tf.softmax(pass.bias === undefined ? masked : tf.add(masked, pass.bias));
       const mixed = tf.reshape(tf.matMul(probabilities, values), [batch, numHeads, count, headDim]);
       if (options.observeAttention === undefined) return [mixed];
       const shape = [batch, numKvHeads, group, count, keys.shape[2]] as [number, number, number, number, number];

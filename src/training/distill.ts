@@ -8,16 +8,17 @@ import type { Tokenizer } from '../models/tokenizer.js';
 import type { Adapter, Trainable } from '../methods/trainable.js';
 import { AdamW, clipByGlobalNorm, type AdamWOptions } from './adamw.js';
 import { makeExample, type Example } from './examples.js';
-import { mixedKl } from './losses.js';
-import { disposePass, studentLogits, teacherPass } from './objective.js';
+import { objectives } from './objectives/index.js';
+import type { Objective, ObjectiveOptions } from './objectives/objective.js';
+import { disposePass, studentPass, teacherPass } from './passes.js';
 import { sampleRetention, type RetentionRange } from './retention-sampler.js';
 import { learningRateAt, type ScheduleOptions } from './schedule.js';
 import { loadState, saveState } from './state.js';
 
-export interface DistillOptions extends AdamWOptions, ScheduleOptions, RetentionRange {
+export interface DistillOptions extends AdamWOptions, ScheduleOptions, RetentionRange, ObjectiveOptions {
   seed: number;
-  /** λ: weight of the forward KL. */
-  kl_forward_weight: number;
+  /** Name of the objective; kl where not given. */
+  objective?: string | undefined;
   max_grad_norm: number;
   micro_batch_size: number;
   gradient_accumulation_steps: number;
@@ -31,7 +32,7 @@ export interface DistillOptions extends AdamWOptions, ScheduleOptions, Retention
 
 export interface DistillReport {
   step: number;
-  /** λ·KL(p‖q) + (1−λ)·KL(q‖p), mean over the step's target tokens, natural log. */
+  /** Of the objective, mean over the step's target tokens, natural log. */
   loss: number;
   gradientNorm: number;
   learningRate: number;
@@ -87,28 +88,40 @@ class ExampleStream {
   }
 }
 
+/** What stays the same from step to step. */
+interface Course<A extends Adapter> {
+  model: Decoder;
+  trainable: Trainable<A>;
+  adapter: A;
+  objective: Objective;
+  /** The objective's own. */
+  parameters: Record<string, tf.Variable>;
+  /** All that is trained. */
+  variables: tf.Variable[];
+  options: DistillOptions;
+}
+
 /** Loss and gradients of one micro-batch. */
 function microStep<A extends Adapter>(
-  model: Decoder,
-  trainable: Trainable<A>,
-  adapter: A,
-  variables: tf.Variable[],
+  course: Course<A>,
   examples: readonly Example[],
   kept: readonly number[],
-  options: DistillOptions,
+  random: Random,
 ): { loss: number; grads: tf.NamedTensorMap } {
-  const pass = teacherPass(model, examples, kept, trainable.frozenLayers(adapter), {
+  const { model, trainable, adapter, objective, parameters, variables, options } = course;
+  const teacher = teacherPass(model, examples, kept, trainable.frozenLayers(adapter), {
     foldTokens: options.fold_tokens,
+    teacher: objective.teacher,
   });
   const { value, grads } = tf.tidy(() =>
     tf.variableGrads(() => {
-      const student = studentLogits(model, trainable, adapter, pass);
-      return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), options.kl_forward_weight);
+      const student = studentPass(model, trainable, adapter, teacher);
+      return objective.loss({ model, examples, teacher, student, parameters, options, random });
     }, variables),
   );
   const loss = value.dataSync()[0]!;
   tf.dispose(value);
-  disposePass(pass);
+  disposePass(teacher);
   return { loss, grads };
 }
 
@@ -126,8 +139,11 @@ export async function distill<A extends Adapter>(
   statePath: string,
   hooks: DistillHooks,
 ): Promise<{ step: number; finished: boolean }> {
-  const trained = trainable.trained(adapter);
+  const objective = objectives.get(options.objective ?? 'kl');
+  const parameters = objective.parameters(model);
+  const trained = { ...trainable.trained(adapter), ...parameters };
   const variables = Object.values(trained);
+  const course = { model, trainable, adapter, objective, parameters, variables, options };
   const optimiser = new AdamW(trained, options);
   const progress: Progress = {
     step: 0,
@@ -154,7 +170,8 @@ export async function distill<A extends Adapter>(
         const kept = examples.map((example) =>
           keptRows(sampleRetention(options, progress.step + 1, random), example.context.length),
         );
-        const result = microStep(model, trainable, adapter, variables, examples, kept, options);
+        const draws = new Random(`objective/${options.seed}/${progress.step}/${micro}`);
+        const result = microStep(course, examples, kept, draws);
         loss += result.loss / options.gradient_accumulation_steps;
         for (const [name, variable] of Object.entries(trained)) {
           const gradient = result.grads[variable.name]!;
@@ -204,5 +221,6 @@ export async function distill<A extends Adapter>(
     return { step: progress.step, finished: true };
   } finally {
     optimiser.dispose();
+    tf.dispose(Object.values(parameters));
   }
 }

@@ -30,11 +30,11 @@ function folderOf(experiment: Experiment, method: string): string {
  * The adapters of those of `names` that are trained methods.
  * @param given folder of an adapter to be used, by the method that it was trained for, instead of its own
  */
-export async function findAdapters(
+export function findAdapters(
   experiment: Experiment,
   names: readonly string[],
   given: string | undefined,
-): Promise<FoundAdapters> {
+): FoundAdapters {
   const format = given === undefined ? undefined : adapterFormat(given);
   const found = new Map<string, FoundAdapter>();
   for (const name of new Set(names)) {
@@ -47,7 +47,7 @@ export async function findAdapters(
         hint: 'Train it with `kvd train` on the same experiment, or name another with `--adapter`.',
       });
     }
-    found.set(name, { trainable, folder, hash: await adapterHash(trainable, folder) });
+    found.set(name, { trainable, folder, hash: adapterHash(trainable, folder) });
   }
   return found;
 }

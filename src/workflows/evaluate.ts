@@ -71,7 +71,7 @@ export async function evaluateExperiment(
     throw new UserError('no-evaluation', 'has no `evaluation` section', { where: loaded.file });
   }
   const cells = cellsOf(experiment);
-  const found = await findAdapters(
+  const found = findAdapters(
     experiment,
     cells.map((cell) => cell.method),
     options.adapter,

@@ -18,6 +18,7 @@ import { disposeAdapter, type Adapter, type Trainable } from '../methods/trainab
 import type { Store } from '../store/store.js';
 import { tasks } from '../tasks/index.js';
 import { distill, type DistillOptions } from '../training/distill.js';
+import { startFrom } from '../training/start-from.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
 import { codeVersion, gitCommit, machine } from './run-record.js';
@@ -103,6 +104,13 @@ export async function trainExperiment(
   }
   const trained = trainedMethod(experiment);
   const { trainable, options } = trained;
+  const parent = training.init_adapter;
+  if (parent !== undefined && !hasAdapter(parent)) {
+    throw new UserError('no-adapter', 'no trained adapter is there to go on from', {
+      where: parent,
+      hint: 'Train it first, or name another folder in training.init_adapter.',
+    });
+  }
   const hash = trainingHash(experiment);
   const folder = trainingFolder(experiment);
   const adapterPath = adapterFolder(experiment);
@@ -114,6 +122,8 @@ export async function trainExperiment(
   mkdirSync(folder, { recursive: true });
   const session = await openSession(experiment.model.name_or_path);
   const { model, tokenizer } = session;
+  const adapter = trainable.fresh(model.config, options, experiment.seed);
+  if (parent !== undefined) startFrom(trainable, adapter, parent, model.config);
   const resumed = known !== undefined && existsSync(statePath);
   const runId = resumed
     ? known.id
@@ -129,7 +139,6 @@ export async function trainExperiment(
         gitCommit: gitCommit(),
       });
   store.setStatus(runId, 'running');
-  const adapter = trainable.fresh(model.config, options, experiment.seed);
   const { name, ...dataOptions } = experiment.data;
   const distillOptions: DistillOptions = { ...training, seed: experiment.seed };
   const interruption = watchInterruption();
@@ -172,7 +181,7 @@ export async function trainExperiment(
       store.setStatus(runId, 'interrupted');
       throw interrupted(`kvd train ${loaded.file}`);
     }
-    const sha256 = await adapterHash(trainable, adapterPath);
+    const sha256 = adapterHash(trainable, adapterPath);
     store.addArtifact(runId, { kind: 'adapter', path: adapterPath, sha256 });
     store.setStatus(runId, 'finished');
     return { runId, adapter: adapterPath, steps: result.step, reused: false, resumed };

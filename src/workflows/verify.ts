@@ -16,7 +16,13 @@ import { greedy } from '../models/generate.js';
 import { loraTargets } from '../models/lora.js';
 import { openSafetensors, type SafetensorsFile } from '../models/safetensors.js';
 import { klRows, mixedKl } from '../training/losses.js';
-import { disposePass, studentLogits, teacherPass, type TeacherPass } from '../training/objective.js';
+import {
+  disposePass,
+  studentLogits,
+  studentPass,
+  teacherPass,
+  type TeacherPass,
+} from '../training/passes.js';
 
 /** Absolute and relative tolerance; the references' own float32 error is 1e-6 to 1.5e-5. */
 export const TOLERANCE = 1e-4;
@@ -184,6 +190,8 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
         adapter.settings.eta,
         { padTo: { contextTokens: contextShape[1]!, continuationTokens: width - 1 } },
       );
+    const student = (pass: TeacherPass): tf.Tensor2D =>
+      studentLogits(model, studentPass(model, kvdTrainable, adapter, pass), pass);
     const first = passAt(1);
     const targetRows = Array.from(first.targetRows.dataSync());
     const vocabulary = model.config.vocabSize;
@@ -195,7 +203,7 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
     };
     checks.compare(
       'teacher_logits at targets',
-      first.logits.dataSync(),
+      first.logits!.dataSync(),
       rowsAt('teacher_logits', vocabulary),
     );
     disposePass(first);
@@ -211,20 +219,20 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
           selected.dataSync(),
           reference.readInt(`${prefix}.selected`).data,
         );
-        const student = studentLogits(model, kvdTrainable, adapter, pass);
+        const logits = student(pass);
         checks.compare(
           `${prefix}.student_logits at targets`,
-          student.dataSync(),
+          logits.dataSync(),
           rowsAt(`${prefix}.student_logits`, vocabulary),
         );
-        const { forward, reverse } = klRows(pass.logits, student);
+        const { forward, reverse } = klRows(pass.logits!, logits);
         checks.compare(`${prefix}.forward_kl`, forward.dataSync(), rowsAt(`${prefix}.forward_kl`, 1));
         checks.compare(`${prefix}.reverse_kl`, reverse.dataSync(), rowsAt(`${prefix}.reverse_kl`, 1));
       });
       const { value, grads } = tf.variableGrads(
         () => {
-          const student = studentLogits(model, kvdTrainable, adapter, pass);
-          return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
+          const logits = student(pass);
+          return mixedKl(pass.logits!, logits, tf.ones([logits.shape[0]]), 0.6);
         },
         Object.values(kvdTrainable.trained(adapter)),
       );

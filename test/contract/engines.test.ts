@@ -7,9 +7,9 @@ import { kvdTrainable } from '../../src/methods/kvd.js';
 import { makeBatch } from '../../src/models/batch.js';
 import { greedy } from '../../src/models/generate.js';
 import { mixedKl } from '../../src/training/losses.js';
-import { studentLogits, teacherPass } from '../../src/training/objective.js';
+import { studentLogits, studentPass, teacherPass } from '../../src/training/passes.js';
 import { expectClose } from '../helpers/closeness.js';
-import { tinyAdapter, tinyDecoder } from '../helpers/tiny.js';
+import { tinyAdapter, tinyDecoder, tinyTrained } from '../helpers/tiny.js';
 
 const [reference, ...others] = engines.names();
 const contexts = Array.from({ length: 3 }, (_, row) =>
@@ -32,7 +32,7 @@ function compute(family: string): Results {
       contexts,
       kept,
       ...(method.needs.question && { questions }),
-      ...(method.needs.training && { adapter }),
+      ...(method.needs.training && { adapter: tinyTrained(method, model) }),
     };
     const { cache } = method.compress(request, {});
     cache.keys.forEach((keys, layer) => (results[`${name} keys ${layer}`] = keys.dataSync()));
@@ -48,8 +48,8 @@ function compute(family: string): Results {
   const trained = Object.entries(kvdTrainable.trained(adapter));
   const { value, grads } = tf.variableGrads(
     () => {
-      const student = studentLogits(model, kvdTrainable, adapter, pass);
-      return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
+      const student = studentLogits(model, studentPass(model, kvdTrainable, adapter, pass), pass);
+      return mixedKl(pass.logits!, student, tf.ones([student.shape[0]]), 0.6);
     },
     trained.map(([, matrix]) => matrix),
   );

@@ -8,7 +8,7 @@ import type { Compression } from '../../src/methods/method.js';
 import { makeBatch, PAD_POSITION } from '../../src/models/batch.js';
 import { disposeCache } from '../../src/models/cache.js';
 import { expectClose } from '../helpers/closeness.js';
-import { tinyAdapter, tinyDecoder } from '../helpers/tiny.js';
+import { tinyDecoder, tinyTrained } from '../helpers/tiny.js';
 
 beforeAll(() => startEngine());
 
@@ -43,7 +43,7 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
           contexts: which.map((i) => contexts[i]!),
           kept: which.map((i) => rows[i]!),
           ...(method.needs.question && { questions: which.map((i) => questions[i]!) }),
-          ...(method.needs.training && { adapter: tinyAdapter(model) }),
+          ...(method.needs.training && { adapter: tinyTrained(method, model) }),
         },
         options,
       );
@@ -78,7 +78,10 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
           }
         });
       }
-      expect(result.cache.nextPositions).toEqual([12, 7]);
+      // A method that writes rows of its own may count on from them.
+      result.cache.nextPositions.forEach((next, row) =>
+        expect([contexts[row]!.length, wanted[row]!]).toContain(next),
+      );
     });
 
     it('gives the same alone and in a batch, and the same twice', () => {
@@ -101,6 +104,10 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
       else logits.forEach((row, i) => expectClose(row, plain[i]!));
     });
 
+    it('has an adapter exactly where it needs one', () => {
+      expect(method.trainable !== undefined).toBe(method.needs.training);
+    });
+
     it('leaves no tensor behind', () => {
       const { model } = tinyDecoder(family);
       const request = {
@@ -108,7 +115,7 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
         contexts,
         kept: [5, 3],
         questions,
-        ...(method.needs.training && { adapter: tinyAdapter(model) }),
+        ...(method.needs.training && { adapter: tinyTrained(method, model) }),
       };
       disposeCache(method.compress(request, options).cache);
       const before = tf.memory().numTensors;

@@ -4,6 +4,8 @@ import { architectures } from '../../src/models/architectures/index.js';
 import { parseModelConfig } from '../../src/models/config.js';
 import { Decoder, type DecoderWeights } from '../../src/models/decoder.js';
 import { freshAdapter, kvdTensors, type KvdAdapter } from '../../src/methods/kvd-adapter.js';
+import type { Method } from '../../src/methods/method.js';
+import type { Adapter } from '../../src/methods/trainable.js';
 import { Random } from '../../src/engine/random.js';
 import { initialWeights } from '../../src/training/initialise.js';
 
@@ -45,6 +47,21 @@ export function tinyDecoder(family = 'llama'): { model: Decoder; weights: Decode
   const { weights, parameters } = initialWeights(config, plan, 3);
   shake(Object.values(parameters), 0.3, new Random('tiny decoder'));
   return { model: new Decoder(config, plan, weights), weights };
+}
+
+const sizes = { eta: 1, n_sink: 1, lora_r: 2, lora_alpha: 2, max_slots: 40 };
+
+/** An adapter of whatever trained method, with noise in every matrix that training would change. */
+export function tinyTrained(
+  method: Method,
+  model: Decoder,
+  overrides: Record<string, unknown> = {},
+): Adapter {
+  const options = Object.fromEntries(Object.entries(sizes).filter(([name]) => name in method.options.shape));
+  const trainable = method.trainable!;
+  const adapter = trainable.fresh(model.config, { ...options, ...overrides }, 1);
+  shake(Object.values(trainable.trained(adapter)), 0.3, new Random('tiny adapter'));
+  return adapter;
 }
 
 export function tinyAdapter(model: Decoder, overrides: Partial<KvdAdapter['settings']> = {}): KvdAdapter {

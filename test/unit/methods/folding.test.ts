@@ -8,7 +8,7 @@ import { makeBatch, PAD_POSITION } from '../../../src/models/batch.js';
 import type { KvCache } from '../../../src/models/cache.js';
 import type { Decoder } from '../../../src/models/decoder.js';
 import { expectClose } from '../../helpers/closeness.js';
-import { tinyAdapter, tinyDecoder } from '../../helpers/tiny.js';
+import { tinyDecoder, tinyTrained } from '../../helpers/tiny.js';
 
 beforeAll(() => startEngine());
 
@@ -56,7 +56,7 @@ describe('folds', () => {
       const method = methods.get(name);
       const options = 'n_sink' in method.options.shape && !method.needs.training ? { n_sink: 1 } : {};
       const needs = {
-        ...(method.needs.training && { adapter: tinyAdapter(model) }),
+        ...(method.needs.training && { adapter: tinyTrained(method, model) }),
       };
       const asked = (count: number): object =>
         method.needs.question ? { questions: Array.from({ length: count }, () => question) } : {};

@@ -19,7 +19,8 @@ function scores(sequences: number[][], spread: number | null): number[][] {
   return tf.tidy(() => {
     const batch = makeBatch(sequences);
     const { hidden } = model.forward(batch, { layers: 1 });
-    return scoreTokens({ ...scorer, bias: 0.5, spread }, hidden, batch, 1).arraySync();
+    const found = scoreTokens({ ...scorer, bias: 0.5, spread }, hidden, batch, 1);
+    return found.arraySync().map(([only]) => only!);
   });
 }
 

@@ -37,8 +37,8 @@ describe('a KV-Distill cache against a second implementation', () => {
   it('holds the same decayed keys and values in every selected row', () => {
     tf.tidy(() => {
       const batch = makeBatch(contexts, { tokens: reference.info('context_ids').shape[1]! });
-      const matrix = (data: ArrayLike<number>): tf.Tensor2D =>
-        tf.tensor2d(Float32Array.from(data), [batch.batch, batch.tokens]);
+      const matrix = (data: ArrayLike<number>): tf.Tensor3D =>
+        tf.tensor3d(Float32Array.from(data), [batch.batch, 1, batch.tokens]);
       const selected = reference.readInt('r25.selected').data;
       const scores = reference.readFloat('r25.scores').data;
       const cache = encodeContext(model, batch, adapter, matrix(scores), matrix(selected));

@@ -1,10 +1,10 @@
-/** One KV-Distill forward pass, teacher and student, as a loss (section 3.3). */
+/** One forward pass of teacher and student: what a training objective is a loss of. */
 import * as tf from '@tensorflow/tfjs-core';
-import { joinParts, type KvCache } from '../models/cache.js';
+import { joinParts, joinRows } from '../models/cache.js';
 import { makeBatch, type TokenBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
 import { cutFolds } from '../methods/folding.js';
-import type { Adapter, Trainable } from '../methods/trainable.js';
+import type { Adapter, Encoding, Trainable } from '../methods/trainable.js';
 import type { Example } from './examples.js';
 
 /** A batch of examples with what the frozen model says of it. */
@@ -20,31 +20,35 @@ export interface TeacherPass {
   targetRows: tf.Tensor1D;
   /** Residual stream of `contexts` after the layers asked for, [batch·tokens, hidden]; absent where none were. */
   hidden?: tf.Tensor2D | undefined;
-  /** [targets, vocabulary] */
-  logits: tf.Tensor2D;
+  /** The targets, int32 [targets]. */
+  labels: tf.Tensor1D;
+  /** [targets, vocabulary]; absent where no teacher was wanted. */
+  logits?: tf.Tensor2D | undefined;
 }
 
 export interface TeacherOptions {
   /** Contexts are encoded in folds of at most this many tokens; whole where not given. */
   foldTokens?: number | undefined;
+  /** Whether the frozen model reads whole contexts and continuations; it does unless told not to. */
+  teacher?: boolean;
   /** Widths of the padded batches, where not their longest sequence's. */
   padTo?: { contextTokens: number; continuationTokens: number };
 }
 
-/** Logits at `rows` of the continuations, attending to `cache`: [targets, vocabulary]. */
+/** Logits at `rows` of the continuations, attending to an encoding: [targets, vocabulary]. */
 export function continuationLogits(
   model: Decoder,
   continuations: TokenBatch,
-  cache: KvCache,
+  { cache, bias }: Encoding,
   rows: tf.Tensor1D,
 ): tf.Tensor2D {
-  const { hidden } = model.forward(continuations, { past: cache });
+  const { hidden } = model.forward(continuations, { past: cache, pastBias: bias });
   return model.logits(tf.gather(hidden, rows));
 }
 
 /**
  * Runs the frozen model over contexts and continuations, and where contexts fold, its first layers over the folds;
- * dispose the tensors when done. The teacher reads each context whole.
+ * free what it makes with `disposePass`. The teacher reads each context whole.
  * @param kept rows to keep of each context
  * @param layers after how many of them the residual stream is wanted
  */
@@ -53,7 +57,7 @@ export function teacherPass(
   examples: readonly Example[],
   kept: readonly number[],
   layers: number | undefined,
-  { foldTokens = Infinity, padTo }: TeacherOptions = {},
+  { foldTokens = Infinity, teacher = true, padTo }: TeacherOptions = {},
 ): TeacherPass {
   const whole = makeBatch(
     examples.map((example) => example.context),
@@ -71,31 +75,62 @@ export function teacherPass(
   const folded = folds.parts.some((count) => count > 1);
   const contexts = folded ? makeBatch(folds.contexts, { starts: folds.starts }) : whole;
   const rows = examples.flatMap((example, b) => example.targets.map((t) => b * continuations.tokens + t));
+  const labels = examples.flatMap(({ continuation, targets }) => targets.map((t) => continuation[t + 1]!));
   const targetRows = tf.tensor1d(rows, 'int32');
-  const [logits, hidden] = tf.tidy(() => {
+  const { hidden, logits } = tf.tidy((): { hidden?: tf.Tensor2D; logits?: tf.Tensor2D } => {
+    if (!teacher) return layers === undefined ? {} : { hidden: model.forward(contexts, { layers }).hidden };
     const collected = !folded && layers !== undefined ? { collectHidden: layers } : {};
     const encoded = model.forward(whole, { cacheOnly: true, ...collected });
-    const spoken = continuationLogits(model, continuations, encoded.cache, targetRows);
-    if (layers === undefined) return [spoken];
-    return [spoken, folded ? model.forward(contexts, { layers }).hidden : encoded.hiddenStates[0]!];
-  }) as [tf.Tensor2D, tf.Tensor2D | undefined];
-  return { contexts, parts: folds.parts, kept: folds.kept, continuations, targetRows, hidden, logits };
+    const spoken = continuationLogits(model, continuations, encoded, targetRows);
+    if (layers === undefined) return { logits: spoken };
+    const below = folded ? model.forward(contexts, { layers }).hidden : encoded.hiddenStates[0]!;
+    return { hidden: below, logits: spoken };
+  });
+  return {
+    contexts,
+    parts: folds.parts,
+    kept: folds.kept,
+    continuations,
+    targetRows,
+    labels: tf.tensor1d(labels, 'int32'),
+    hidden,
+    logits,
+  };
 }
 
 /** Frees what `teacherPass` made. */
-export function disposePass({ targetRows, hidden, logits }: TeacherPass): void {
-  tf.dispose([targetRows, logits, ...(hidden === undefined ? [] : [hidden])]);
+export function disposePass({ targetRows, labels, hidden, logits }: TeacherPass): void {
+  tf.dispose([targetRows, labels, hidden, logits].filter((x) => x !== undefined));
 }
 
-/** Logits of the student at the target rows. */
-export function studentLogits<A extends Adapter>(
+/** What the student attends to: the encoding of each fold, and of each whole context. */
+export interface StudentPass {
+  folds: Encoding;
+  whole: Encoding;
+}
+
+/** The contexts of a pass, encoded with gradients. */
+export function studentPass<A extends Adapter>(
   model: Decoder,
   trainable: Trainable<A>,
   adapter: A,
-  pass: Omit<TeacherPass, 'logits'>,
+  { contexts, parts, kept, hidden }: TeacherPass,
+): StudentPass {
+  const folds = trainable.encode({ model, batch: contexts, kept, hidden }, adapter);
+  if (parts.every((count) => count === 1)) return { folds, whole: folds };
+  const whole = {
+    cache: joinParts(folds.cache, parts),
+    ...(folds.bias && { bias: joinRows(folds.bias, parts) }),
+  };
+  return { folds, whole };
+}
+
+/** Logits of the student at the target rows: [targets, vocabulary]. */
+export function studentLogits(
+  model: Decoder,
+  { whole }: StudentPass,
+  { continuations, targetRows }: TeacherPass,
 ): tf.Tensor2D {
-  const { contexts, parts, kept, continuations, targetRows, hidden } = pass;
-  const { cache } = trainable.encode({ model, batch: contexts, kept, hidden }, adapter);
-  const joined = parts.every((count) => count === 1) ? cache : joinParts(cache, parts);
-  return continuationLogits(model, { ...continuations, starts: joined.nextPositions }, joined, targetRows);
+  const behind = { ...continuations, starts: whole.cache.nextPositions };
+  return continuationLogits(model, behind, whole, targetRows);
 }

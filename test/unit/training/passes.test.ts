@@ -3,8 +3,17 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
 import { compressInFolds } from '../../../src/methods/folding.js';
 import { kvd, kvdTrainable } from '../../../src/methods/kvd.js';
-import { continuationLogits, studentLogits, teacherPass } from '../../../src/training/objective.js';
+import {
+  continuationLogits,
+  studentLogits,
+  studentPass,
+  teacherPass,
+  type TeacherPass,
+} from '../../../src/training/passes.js';
 import { mixedKl } from '../../../src/training/losses.js';
+import type { KvdAdapter } from '../../../src/methods/kvd-adapter.js';
+import type { Decoder } from '../../../src/models/decoder.js';
+import { expectGradients } from '../../helpers/gradients.js';
 import { expectClose } from '../../helpers/closeness.js';
 import { tinyAdapter, tinyDecoder } from '../../helpers/tiny.js';
 
@@ -22,20 +31,24 @@ const long = {
 /** Contexts of three folds and of one. */
 const unequal = [long, examples[1]!];
 
-describe('the training objective', () => {
+function spoken(model: Decoder, adapter: KvdAdapter, pass: TeacherPass): tf.Tensor2D {
+  return studentLogits(model, studentPass(model, kvdTrainable, adapter, pass), pass);
+}
+
+describe('teacher and student', () => {
   it.each([true, false])(
     'masking in training gives the logits of gathering at evaluation (decay %s)',
     (decay) => {
       const { model } = tinyDecoder();
       const adapter = tinyAdapter(model, { decay });
       const pass = teacherPass(model, examples, kept, adapter.settings.eta);
-      const masked = studentLogits(model, kvdTrainable, adapter, pass);
+      const masked = spoken(model, adapter, pass);
       const request = { model, contexts: examples.map((example) => example.context), kept, adapter };
       const { cache } = kvd.compress(request, {});
       expect(cache.keys[0]!.shape[2]).toBe(4);
       expectClose(
         masked.dataSync(),
-        continuationLogits(model, pass.continuations, cache, pass.targetRows).dataSync(),
+        continuationLogits(model, pass.continuations, { cache }, pass.targetRows).dataSync(),
         1e-5,
       );
     },
@@ -54,8 +67,8 @@ describe('the training objective', () => {
       const { cache, kept: rows } = compressInFolds(kvd, { model, contexts, kept: asked, adapter }, {}, 10);
       expect(rows).toEqual([Math.max(3, asked[0]!), asked[1]]);
       expectClose(
-        studentLogits(model, kvdTrainable, adapter, pass).dataSync(),
-        continuationLogits(model, pass.continuations, cache, pass.targetRows).dataSync(),
+        spoken(model, adapter, pass).dataSync(),
+        continuationLogits(model, pass.continuations, { cache }, pass.targetRows).dataSync(),
         1e-5,
       );
     }
@@ -66,7 +79,7 @@ describe('the training objective', () => {
     const adapter = tinyAdapter(model);
     const logitsWith = (foldTokens: number | undefined): ArrayLike<number> => {
       const pass = teacherPass(model, examples, kept, adapter.settings.eta, { foldTokens });
-      return studentLogits(model, kvdTrainable, adapter, pass).dataSync();
+      return spoken(model, adapter, pass).dataSync();
     };
     expect(logitsWith(8)).toEqual(logitsWith(undefined));
   });
@@ -74,7 +87,7 @@ describe('the training objective', () => {
   it('keeps the teacher whole where the student folds', () => {
     const { model } = tinyDecoder();
     const logitsWith = (foldTokens: number): ArrayLike<number> =>
-      teacherPass(model, unequal, kept, 1, { foldTokens }).logits.dataSync();
+      teacherPass(model, unequal, kept, 1, { foldTokens }).logits!.dataSync();
     expect(logitsWith(10)).toEqual(logitsWith(Infinity));
   });
 
@@ -92,36 +105,10 @@ describe('the training objective', () => {
       const [batch, rows] = foldTokens === Infinity ? [examples, kept] : [unequal, [16, 4]];
       const pass = teacherPass(model, batch, rows, adapter.settings.eta, { foldTokens });
       const loss = (): tf.Scalar => {
-        const student = studentLogits(model, kvdTrainable, adapter, pass);
-        return mixedKl(pass.logits, student, tf.ones([student.shape[0]]), 0.6);
+        const student = spoken(model, adapter, pass);
+        return mixedKl(pass.logits!, student, tf.ones([student.shape[0]]), 0.6);
       };
-      const trained = Object.entries(kvdTrainable.trained(adapter));
-      const { grads } = tf.variableGrads(
-        loss,
-        trained.map(([, variable]) => variable),
-      );
-      for (const [name, variable] of trained) {
-        const gradient = grads[variable.name]!.dataSync();
-        const norm = Math.hypot(...gradient);
-        expect(norm, name).toBeGreaterThan(0);
-        // Along the gradient's own direction the slope is its norm.
-        const direction = tf.tensor(
-          Float32Array.from(gradient, (value) => value / norm),
-          variable.shape,
-        );
-        const original = variable.clone();
-        const at = (distance: number): number => {
-          variable.assign(tf.add(original, tf.mul(direction, distance)));
-          return tf.tidy(() => loss().dataSync()[0]!);
-        };
-        const step = 4e-3;
-        const slope = (at(step) - at(-step)) / (2 * step);
-        variable.assign(original);
-        expect(
-          Math.abs(slope - norm) / Math.max(norm, 0.02),
-          `${name}: slope ${slope}, gradient ${norm}`,
-        ).toBeLessThan(0.03);
-      }
+      expectGradients(loss, kvdTrainable.trained(adapter));
     },
   );
 });
