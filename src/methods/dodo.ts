@@ -126,6 +126,7 @@ export const dodo = defineMethod({
   summary: "DODO: learned selection of a LoRA encoder's rows, straight-through scores (question-independent)",
   reference: 'arXiv 2310.02409; straight-through scores as in github.com/hiaoxui/nugget',
   eviction: 'real',
+  budget: 'free',
   needs: { training: true, question: false, attention: false },
   trainable,
   options,
