@@ -7,6 +7,8 @@ import { linkedOrNot, type Drawing } from './drawing.js';
 
 /** Least width of a cell in which a number can be read, in pixels. */
 const ROOM_FOR_NUMBER = 30;
+/** Place on the scale below which white is easier to read on a cell than black. */
+const DARK_BELOW = 0.48;
 const CELL_HEIGHT = 26;
 
 export function heatMapSpec({ x, y, value, facets }: HeatMap, { width, link }: Drawing): TopLevelSpec {
@@ -23,9 +25,8 @@ export function heatMapSpec({ x, y, value, facets }: HeatMap, { width, link }: D
         x: axisText(cell.x),
         y: axisText(cell.y),
         value: shown,
-        short: shown.toFixed(Math.abs(shown) >= 10 ? 0 : digits),
-        // Dark cells are those of the scale's lower half.
-        dark: (shown - value.from) / (value.to - value.from) < 0.55,
+        short: shown.toFixed(value.to - value.from >= 10 ? 0 : digits),
+        dark: (shown - value.from) / (value.to - value.from) < DARK_BELOW,
         says: `${name}, ${x.label} ${axisText(cell.x)}, ${y.label} ${axisText(cell.y)}: ${text} ${value.label}`,
         link: link(sources),
       };
@@ -41,7 +42,7 @@ export function heatMapSpec({ x, y, value, facets }: HeatMap, { width, link }: D
     y: { field: 'y', type: 'ordinal' as const, scale: { domain: rows }, axis: { title: y.label } },
   };
   const tiles = linkedOrNot({
-    mark: { type: 'rect' as const, ariaRoleDescription: 'value' },
+    mark: { type: 'rect' as const, stroke: 'var(--paper)', strokeWidth: 1, ariaRoleDescription: 'value' },
     encoding: {
       ...at,
       color: {
@@ -51,7 +52,6 @@ export function heatMapSpec({ x, y, value, facets }: HeatMap, { width, link }: D
         legend: {
           orient: 'top' as const,
           title: value.label,
-          titleColor: 'currentColor',
           gradientLength: 160,
         },
       },

@@ -46,7 +46,13 @@ function encodings({ x, y, series }: LineChart, width: number) {
   const names = series.map(({ name }) => name);
   const styles = names.map((_, i) => STYLES[i % STYLES.length]!);
   const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))];
-  const legend = { orient: 'top' as const, columns: width < 400 ? 2 : 4, symbolOpacity: 1, symbolSize: 70 };
+  const legend = {
+    orient: 'top' as const,
+    columns: width < 400 ? 2 : 6,
+    symbolOpacity: 1,
+    symbolSize: 70,
+    symbolStrokeWidth: 0,
+  };
   const bySeries = <T>(range: T[]) => ({
     field: 'series',
     type: 'nominal' as const,
@@ -63,7 +69,7 @@ function encodings({ x, y, series }: LineChart, width: number) {
         values: places.sort((a, b) => a - b),
         labelOverlap: 'greedy' as const,
         grid: false,
-        ...(x.format === 'percent' && { format: '~%' }),
+        ...(x.format === 'percent' && { labelExpr: "format(100 * datum.value, '~r') + ' %'" }),
       },
     },
     y: {
@@ -74,7 +80,7 @@ function encodings({ x, y, series }: LineChart, width: number) {
     },
     color: bySeries(styles.map(({ colour }) => colour)),
     shape: bySeries(styles.map(({ shape }) => shape)),
-    strokeDash: { ...bySeries(styles.map(({ dash }) => [...dash])), legend: null },
+    strokeDash: bySeries(styles.map(({ dash }) => [...dash])),
   };
 }
 

@@ -29,7 +29,15 @@ const CONFIG = {
     domainColor: 'var(--faint)',
     tickColor: 'var(--faint)',
   },
-  legend: { labelColor: 'currentColor', labelFontSize: 12, labelLimit: 0, title: null },
+  legend: {
+    labelColor: 'currentColor',
+    labelFontSize: 12,
+    labelLimit: 140,
+    title: null,
+    titleColor: 'currentColor',
+    titleFontSize: 12,
+    titleFontWeight: 'normal',
+  },
   header: { labelColor: 'currentColor', labelFontSize: 13, labelFontWeight: 'bold', title: null },
 } as const;
 

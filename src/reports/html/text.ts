@@ -4,12 +4,17 @@ import type { Claim, MarkedText, SideBySide } from '../document.js';
 import type { Anchors } from './anchors.js';
 import { html, type Markup } from './markup.js';
 
+/** Prose in which no line ends between a number and its percent sign. */
+export function prose(text: string): string {
+  return text.replace(/(\d) %/g, '$1\u00a0%');
+}
+
 /** Text whose paragraphs are set apart by empty lines. */
 export function paragraphs(text: string): Markup[] {
   return text
     .split(/\n\s*\n/)
     .filter((paragraph) => paragraph.trim() !== '')
-    .map((paragraph) => html`<p>${paragraph}</p>`);
+    .map((paragraph) => html`<p>${prose(paragraph)}</p>`);
 }
 
 /** Each claim with its verdict, told by a mark and a word besides the colour. */
@@ -21,7 +26,7 @@ export function claimsHtml(claims: readonly Claim[]): Markup {
       return html`<li class="${claim.verdict}">
         <span class="verdict"><span aria-hidden="true">${mark}</span> ${word}</span>
         <span class="claim"
-          >${claim.text}${shown !== '' && html`<span class="evidence">${shown}</span>`}</span
+          >${prose(claim.text)}${shown !== '' && html`<span class="evidence">${shown}</span>`}</span
         >
       </li> `;
     })}
