@@ -184,12 +184,13 @@ describe.skipIf(chromiumPath === undefined)(`report in Chromium${reason}`, () =>
     expect(await page.evaluate('document.activeElement.id')).toBe('content');
   });
 
-  it('prints everything, in light', async () => {
-    await open('whole', { colorScheme: 'dark' });
+  it('prints everything, in light, on the width of a page', async () => {
+    await open('whole', { viewport: { width: 720, height: 1000 }, colorScheme: 'dark' });
     await page.emulateMedia({ media: 'print' });
     await page.evaluate(`dispatchEvent(new Event('beforeprint'))`);
     expect(await page.locator('details:not([open])').count()).toBe(0);
     expect(await page.evaluate('getComputedStyle(document.body).colorScheme')).toBe('light');
     expect(await page.locator('.theme').isVisible()).toBe(false);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(720);
   });
 });
