@@ -83,7 +83,14 @@ function parseFile(file: string): LoadedYaml {
   return { value, places, warnings };
 }
 
-/** Reads `file` and all that it extends; a base's keys keep the base's places. */
+/** Files that an `extends` names: one, or several in order. */
+function basesOf(value: unknown, where: string): string[] {
+  const bases = typeof value === 'string' ? [value] : value;
+  if (Array.isArray(bases) && bases.every((base) => typeof base === 'string')) return bases;
+  throw new UserError('invalid-experiment', 'extends wants the path of a file, or a list of paths', { where });
+}
+
+/** Reads `file` and all that it extends, a later one over an earlier one; a base's keys keep the base's places. */
 export function loadYaml(file: string, seen: readonly string[] = []): LoadedYaml {
   const path = resolve(file);
   if (seen.includes(path) || seen.length > MAX_DEPTH) {
@@ -92,15 +99,13 @@ export function loadYaml(file: string, seen: readonly string[] = []): LoadedYaml
   const own = parseFile(file);
   const { extends: base, ...value } = own.value;
   if (base === undefined) return own;
-  if (typeof base !== 'string') {
-    throw new UserError('invalid-experiment', 'extends wants the path of one file', {
-      where: own.places.get('extends') ?? file,
-    });
-  }
-  const parent = loadYaml(resolve(dirname(file), base), [...seen, path]);
+  const parents = basesOf(base, own.places.get('extends') ?? file).map((parent) =>
+    loadYaml(resolve(dirname(file), parent), [...seen, path]),
+  );
+  const all = [...parents, { ...own, value }];
   return {
-    value: mergeDeep(parent.value, value),
-    places: new Map([...parent.places, ...own.places]),
-    warnings: [...parent.warnings, ...own.warnings],
+    value: all.map((one) => one.value).reduce(mergeDeep),
+    places: new Map(all.flatMap((one) => [...one.places])),
+    warnings: all.flatMap((one) => one.warnings),
   };
 }

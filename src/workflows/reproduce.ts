@@ -29,6 +29,12 @@ export interface ReproduceOptions {
   quiet: boolean;
 }
 
+/** An experiment to run, and the one from whose adapter its training goes on. */
+interface Planned {
+  loaded: LoadedExperiment;
+  parent?: LoadedExperiment;
+}
+
 interface Done {
   evaluation: string;
   training?: string;
@@ -52,6 +58,28 @@ function fileOf(name: string, { scale, quick }: ReproduceOptions): string {
     where: file,
     hint: 'Choose another --scale, or write it.',
   });
+}
+
+/** The experiments of a target, all checked. */
+function planOf(target: Target, options: ReproduceOptions): Planned[] {
+  const load = (name: string): LoadedExperiment[] => loadChecked(fileOf(name, options), options.sets);
+  return target.experiments.flatMap((name) => {
+    const parents = target.startsFrom?.[name];
+    if (parents === undefined) return load(name).map((loaded) => ({ loaded }));
+    const bySeed = new Map(load(parents).map((parent) => [parent.experiment.seed, parent]));
+    return load(name).map((loaded) => {
+      const parent = bySeed.get(loaded.experiment.seed);
+      return { loaded, ...(parent !== undefined && { parent }) };
+    });
+  });
+}
+
+/** The experiment as it is run: with the folder of its parent's adapter, which must be trained by now. */
+function complete({ loaded, parent }: Planned, sets: readonly string[] = []): LoadedExperiment {
+  if (parent === undefined) return loaded;
+  const folder = adapterFolder(parent.experiment);
+  const all = loadChecked(loaded.file, [...sets, `training.init_adapter=${JSON.stringify(folder)}`]);
+  return all.find(({ experiment }) => experiment.name === loaded.experiment.name)!;
 }
 
 function outcome(result: { reused: boolean; resumed: boolean }, fresh: string): string {
@@ -107,28 +135,26 @@ export async function reproduce(
 ): Promise<ReportDocument> {
   const { scale, quick, quiet } = options;
   const chosen = options.target === undefined ? targets.list() : [targets.get(options.target)];
-  const plan = chosen.map((target) => ({
-    target,
-    experiments: target.experiments.flatMap((name) => loadChecked(fileOf(name, options), options.sets)),
-  }));
+  const plan = chosen.map((target) => ({ target, experiments: planOf(target, options) }));
   const store = Store.open(options.db);
   try {
     const done = new Map<string, Done>();
     for (const { target, experiments } of plan) {
-      if (target.configurationOnly !== true) {
-        for (const loaded of experiments) {
-          const known = done.get(loaded.hash) ?? (await runExperiment(loaded, store, quiet, say));
-          done.set(loaded.hash, known);
-        }
+      const used: LoadedExperiment[] = [];
+      for (const planned of experiments) {
+        const loaded = complete(planned, options.sets);
+        used.push(loaded);
+        if (target.configurationOnly === true || done.has(loaded.hash)) continue;
+        done.set(loaded.hash, await runExperiment(loaded, store, quiet, say));
       }
-      const runs = experiments.flatMap(({ hash }) => done.get(hash) ?? []);
+      const runs = used.flatMap(({ hash }) => done.get(hash) ?? []);
       record(store, target, {
         command: commandOf(options),
         scale,
         quick,
         evaluations: [...new Set(runs.map(({ evaluation }) => evaluation))],
         trainings: [...new Set(runs.flatMap(({ training }) => training ?? []))],
-        configurations: experiments.map(({ experiment }) => experiment),
+        configurations: used.map(({ experiment }) => experiment),
       });
     }
     return documentOf(store, { targets: chosen });

@@ -7,6 +7,8 @@ export interface Target extends Entry {
   title: string;
   /** Files under experiments/<scale>/ without their ending, in the order in which they are run. */
   experiments: readonly string[];
+  /** Experiments whose training goes on from the adapter that another trained with the same seed. */
+  startsFrom?: Readonly<Record<string, string>>;
   /** Whether the section shows how experiments are set up, and needs none of them run. */
   configurationOnly?: boolean;
   /** Undefined where nothing of it was measured. */

@@ -99,7 +99,7 @@ export const table2: Target = {
   title: 'Table 2: extractive question answering',
   summary: 'accuracy by model, method and retention',
   reference: 'Table 2',
-  experiments: ['table2'],
+  experiments: ['table2', 'table2-baselines', 'table2-dodo', 'table2-icae'],
   build: (all) => {
     const { evidence, others } = sameQuestions(all, DOMAINS.SQuAD);
     if (evidence.cells.length === 0) return undefined;

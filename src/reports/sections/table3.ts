@@ -75,6 +75,7 @@ export const table3: Target = {
   summary: 'ROUGE-L of zero-shot and fine-tuned adapters by retention',
   reference: 'Table 3',
   experiments: ['table3', 'table3-finetuned', 'table3-baselines'],
+  startsFrom: { 'table3-finetuned': 'table3' },
   build: (all) => {
     const { evidence, others } = sameQuestions(all, DOMAINS.GovReport);
     if (evidence.cells.length === 0) return undefined;

@@ -24,7 +24,7 @@ export const table5: Target = {
   title: 'Table 5: what the objective and routing bring',
   summary: 'λ, AE + LM and no routing, each with several seeds',
   reference: 'Table 5',
-  experiments: ['table5', 'table5-ae-lm', 'table5-no-routing'],
+  experiments: ['short', 'table5-lambda', 'table5-ae-lm', 'table5-no-routing'],
   build: (all) => {
     const { evidence, others } = sameQuestions(all, DOMAINS.SQuAD);
     const ratios = retentions(evidence.cells, 'kvd');
