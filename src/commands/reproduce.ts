@@ -30,13 +30,14 @@ export default class Reproduce extends KvdCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Reproduce);
     const { reproduce } = await import('../workflows/reproduce.js');
-    const { asText, writeTables } = await import('../workflows/report.js');
+    const { asText } = await import('../workflows/report.js');
+    const { writeDocument } = await import('../workflows/document.js');
     const document = await reproduce(
       { ...args, ...flags, sets: flags.set, quiet: this.jsonEnabled() },
       (line) => this.note(line),
     );
     this.print(asText(document));
-    const files = flags.output === undefined ? [] : writeTables(flags.output, document);
+    const files = flags.output === undefined ? [] : await writeDocument(flags.output, 'report', document);
     if (files.length > 0) this.note(`Written: ${files.join(', ')}`);
     const { sources: _details, ...shown } = document;
     return { ...shown, files };

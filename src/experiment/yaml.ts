@@ -87,7 +87,9 @@ function parseFile(file: string): LoadedYaml {
 function basesOf(value: unknown, where: string): string[] {
   const bases = typeof value === 'string' ? [value] : value;
   if (Array.isArray(bases) && bases.every((base) => typeof base === 'string')) return bases;
-  throw new UserError('invalid-experiment', 'extends wants the path of a file, or a list of paths', { where });
+  throw new UserError('invalid-experiment', 'extends wants the path of a file, or a list of paths', {
+    where,
+  });
 }
 
 /** Reads `file` and all that it extends, a later one over an earlier one; a base's keys keep the base's places. */

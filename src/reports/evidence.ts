@@ -30,7 +30,7 @@ export interface Runs {
 
 export function evidenceOf(store: Store, runs: Runs = {}): Evidence {
   const cells = store.cellSummaries(runs.evaluations);
-  const trained = runs.trainings?.map((id) => store.run(id)) ?? store.listRuns({ kind: 'train' });
+  const trained = store.listRuns({ kind: 'train' }).filter(({ id }) => runs.trainings?.includes(id) ?? true);
   const known = new Map<number, ReadonlyMap<string, SampleRow>>();
   return {
     cells,

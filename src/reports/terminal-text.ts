@@ -1,4 +1,5 @@
-/** A report for a terminal: its tables and claims. */
+/** A report for a terminal: its tables, the values of its charts, and its claims. */
+import { chartTable } from './chart-table.js';
 import type { Block, Claim, ReportDocument, Section } from './document.js';
 import { cellText, type Table } from './table.js';
 
@@ -22,8 +23,11 @@ function claimsTable(claims: readonly Claim[]): Table {
   };
 }
 
-function tablesOf(blocks: readonly Block[]): Table[] {
-  return blocks.flatMap((block) => (block.kind === 'table' ? [block.table] : []));
+/** Tables, and those of charts. */
+export function tablesOf(blocks: readonly Block[]): Table[] {
+  return blocks.flatMap((block) =>
+    block.kind === 'table' ? [block.table] : block.kind === 'chart' ? [chartTable(block.chart)] : [],
+  );
 }
 
 function sectionText({ title, intro, blocks, claims }: Section, write: (table: Table) => string): string {

@@ -1,16 +1,18 @@
 /** Tables and whole reports from the store, in any format, on the screen or in files. */
-import { join } from 'node:path';
 import { UserError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import { comparison } from '../reports/comparison.js';
 import type { ReportDocument } from '../reports/document.js';
+import { documentWriters } from '../reports/document-writers/index.js';
 import { evidenceOf } from '../reports/evidence.js';
 import { targets } from '../reports/sections/index.js';
 import { sectionOf } from '../reports/sections/section.js';
 import type { Table } from '../reports/table.js';
-import { terminalText } from '../reports/terminal-text.js';
+import { tablesOf, terminalText } from '../reports/terminal-text.js';
+import { terminal } from '../reports/writers/terminal.js';
 import { writers } from '../reports/writers/index.js';
 import type { Store } from '../store/store.js';
+import { documentOf } from './stored-report.js';
 
 const COMPARISON = 'comparison';
 
@@ -23,50 +25,53 @@ export function renderComparison(store: Store, runIds: readonly string[], format
 function tableOf(store: Store, name: string, runIds: readonly string[] | undefined): Table {
   if (name === COMPARISON) return comparison(store.cellSummaries(runIds));
   const section = sectionOf(targets.get(name), evidenceOf(store, { evaluations: runIds }));
-  const block = section?.blocks.find(({ kind }) => kind === 'table');
-  if (block?.kind === 'table') return block.table;
+  const [table] = tablesOf(section?.blocks ?? []);
+  if (table !== undefined) return table;
   throw new UserError('nothing-measured', `nothing that ${name} shows is stored`, {
     where: store.path,
     hint: `Run \`kvd reproduce ${name} --scale nano --quick\`.`,
   });
 }
 
-/** A table of the store in a format; written to `output` where that is given. */
-export function report(
+type Render = (document: ReportDocument) => string | Promise<string>;
+
+/** What makes a report of a format; a terminal's is for no file. */
+function renderer(format: string): Render {
+  if (format === terminal.name) return asText;
+  const writer = documentWriters.get(format);
+  return (document) => writer.write(document);
+}
+
+export interface ReportOptions {
+  /** `comparison`, or a target of `kvd reproduce`; the whole report where none is given. */
+  table?: string | undefined;
+  format: string;
+  runs?: readonly string[] | undefined;
+  output?: string | undefined;
+}
+
+/** A table of the store, or the report of it; written to `output` where that is given. */
+export async function report(
   store: Store,
-  options: {
-    table: string;
-    format: string;
-    runs?: readonly string[] | undefined;
-    output?: string | undefined;
-  },
-): { text: string; table: Table } {
+  options: ReportOptions,
+): Promise<{ text: string; value: Table | ReportDocument }> {
+  const { table: name, format, output } = options;
   const runIds = options.runs?.map((id) => store.run(id).id);
-  const table = tableOf(store, options.table, runIds);
-  const text = writers.get(options.format).write(table);
-  if (options.output !== undefined) writeFileAtomic(options.output, text);
-  return { text, table };
+  const finish = <T extends Table | ReportDocument>(text: string, value: T): { text: string; value: T } => {
+    if (output !== undefined) writeFileAtomic(output, text);
+    return { text, value };
+  };
+  if (name === undefined) {
+    const render = renderer(format);
+    const document = documentOf(store, { runs: runIds });
+    return finish(await render(document), document);
+  }
+  const writer = writers.get(format);
+  const table = tableOf(store, name, runIds);
+  return finish(writer.write(table), table);
 }
 
 /** A report as a terminal shows it. */
 export function asText(document: ReportDocument): string {
-  return terminalText(document, (table) => writers.get('terminal').write(table));
-}
-
-/** Every table of a report in every format that makes a file, as `folder/section.ending`. */
-export function writeTables(folder: string, { sections }: ReportDocument): string[] {
-  return sections.flatMap(({ id, blocks }) =>
-    blocks
-      .flatMap((block) => (block.kind === 'table' ? [block.table] : []))
-      .flatMap((table, i) =>
-        writers
-          .list()
-          .filter((writer) => writer.name !== 'terminal')
-          .map((writer) => {
-            const path = join(folder, `${id}${i === 0 ? '' : `-${i + 1}`}.${writer.extension}`);
-            writeFileAtomic(path, writer.write(table));
-            return path;
-          }),
-      ),
-  );
+  return terminalText(document, (table) => terminal.write(table));
 }

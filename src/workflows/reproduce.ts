@@ -16,7 +16,7 @@ import { evaluateExperiment } from './evaluate.js';
 import { loadChecked } from './experiments.js';
 import { interrupted } from './interruption.js';
 import { codeVersion, gitCommit, machine } from './run-record.js';
-import { trainExperiment } from './train.js';
+import { adapterFolder, trainExperiment } from './train.js';
 
 export interface ReproduceOptions {
   /** All where none is given. */

@@ -1,8 +1,9 @@
 /** The whole report, built from the store alone. */
 import { stringify } from 'yaml';
 import { UserError } from '../base/errors.js';
+import { comparison } from '../reports/comparison.js';
 import type { ReportDocument, Section } from '../reports/document.js';
-import { evidenceOf, type Config, type Runs } from '../reports/evidence.js';
+import { evidenceOf, type Config } from '../reports/evidence.js';
 import { targets as allTargets } from '../reports/sections/index.js';
 import { sectionOf, type Target } from '../reports/sections/section.js';
 import { detailsOf } from '../reports/sources.js';
@@ -24,31 +25,40 @@ export interface Reproduction {
   configurations: readonly unknown[];
 }
 
+/** A target with the newest record of it. */
 interface Part {
   target: Target;
-  runs: Runs;
-  record?: { run: RunRow; reproduction: Reproduction };
+  run: RunRow;
+  reproduction: Reproduction;
 }
 
-/** Newest record of a target. */
-function recordOf(records: readonly RunRow[], target: Target): Part | undefined {
-  const run = records.find(({ name }) => name === target.name);
-  if (run === undefined) return undefined;
-  const reproduction = run.config as unknown as Reproduction;
-  const { evaluations, trainings, configurations } = reproduction;
-  return {
-    target,
-    runs: { evaluations, trainings, configurations: configurations as Config[] },
-    record: { run, reproduction },
-  };
-}
-
-/** What each section is built from: the recorded runs; without any record, all that is stored. */
-function partsOf(store: Store, targets: readonly Target[], runs: readonly string[] | undefined): Part[] {
-  if (runs !== undefined) return targets.map((target) => ({ target, runs: { evaluations: runs } }));
+/** What `kvd reproduce` recorded last of each target. */
+function recorded(store: Store, targets: readonly Target[]): Part[] {
   const records = store.listRuns({ kind: RECORD });
-  if (records.length === 0) return targets.map((target) => ({ target, runs: {} }));
-  return targets.flatMap((target) => recordOf(records, target) ?? []);
+  return targets.flatMap((target) => {
+    const run = records.find(({ name }) => name === target.name);
+    return run === undefined ? [] : [{ target, run, reproduction: run.config as unknown as Reproduction }];
+  });
+}
+
+function sectionsOf(store: Store, parts: readonly Part[]): Section[] {
+  return parts.flatMap(({ target, reproduction }) => {
+    const { evaluations, trainings, configurations } = reproduction;
+    const evidence = evidenceOf(store, {
+      evaluations,
+      trainings,
+      configurations: configurations as Config[],
+    });
+    return sectionOf(target, evidence) ?? [];
+  });
+}
+
+/** All evaluations side by side: the report of what no target of `kvd reproduce` has recorded. */
+function comparisonSection(store: Store, runs: readonly string[] | undefined): Section[] {
+  const cells = store.cellSummaries(runs);
+  if (cells.length === 0) return [];
+  const blocks = [{ kind: 'table' as const, table: comparison(cells) }];
+  return [{ id: 'comparison', title: 'Evaluations', intro: '', blocks, claims: [] }];
 }
 
 /** Wall-clock seconds of runs that have ended. */
@@ -60,12 +70,11 @@ function seconds(runs: readonly RunRow[]): number {
   );
 }
 
-function madeBy(store: Store, parts: readonly Part[]): string[] {
-  const records = parts.flatMap(({ record }) => record ?? []);
-  const ids = new Set(parts.flatMap(({ runs }) => [...(runs.evaluations ?? []), ...(runs.trainings ?? [])]));
-  const runs = store.listRuns().filter(({ id, kind }) => kind !== RECORD && (ids.size === 0 || ids.has(id)));
+/** How it was made, one line each; `ids` are those of the runs behind it. */
+function madeBy(store: Store, parts: readonly Part[], ids: ReadonlySet<string> | undefined): string[] {
+  const runs = store.listRuns().filter(({ id, kind }) => kind !== RECORD && (ids?.has(id) ?? true));
   const distinct = (texts: readonly string[]): string => [...new Set(texts)].join('; ');
-  const commands = distinct(records.map(({ reproduction }) => reproduction.command));
+  const commands = distinct(parts.map(({ reproduction }) => reproduction.command));
   return [
     ...(commands === '' ? [] : [`Made by ${commands}`]),
     `kv-distill ${distinct(runs.map(({ codeVersion, gitCommit }) => `${codeVersion} at commit ${gitCommit ?? 'unknown'}`))}`,
@@ -74,34 +83,35 @@ function madeBy(store: Store, parts: readonly Part[]): string[] {
   ];
 }
 
+function titleOf(parts: readonly Part[]): string {
+  const scales = parts.map(({ reproduction: { scale, quick } }) => `${scale} scale${quick ? ', quick' : ''}`);
+  return ['KV-Distill', [...new Set(scales)].join(' and ')].filter((text) => text !== '').join(': ');
+}
+
 export interface DocumentOptions {
-  /** Sections; all unless given. */
+  /** Sections of what `kvd reproduce` recorded; all unless given. */
   targets?: readonly Target[];
-  /** Ids of the evaluations to build them from; what `kvd reproduce` recorded unless given. */
+  /** Ids of evaluations to compare instead. */
   runs?: readonly string[] | undefined;
 }
 
-/** The report of what is stored; a UserError where nothing of it was measured. */
+/**
+ * The report of what `kvd reproduce` recorded or, where it recorded nothing or runs are named, of evaluations side by
+ * side; a UserError where nothing was measured.
+ */
 export function documentOf(store: Store, options: DocumentOptions = {}): ReportDocument {
-  const parts = partsOf(store, options.targets ?? allTargets.list(), options.runs);
-  const sections = parts.flatMap(({ target, runs }): Section[] => {
-    const section = sectionOf(target, evidenceOf(store, runs));
-    return section === undefined ? [] : [section];
-  });
+  const parts = options.runs === undefined ? recorded(store, options.targets ?? allTargets.list()) : [];
+  const sections = parts.length > 0 ? sectionsOf(store, parts) : comparisonSection(store, options.runs);
   if (sections.length === 0) {
-    throw new UserError('nothing-measured', 'nothing that a table or figure shows is stored', {
+    throw new UserError('nothing-measured', 'no evaluation is stored', {
       where: store.path,
-      hint: 'Run `kvd reproduce --scale nano --quick`.',
+      hint: 'Run `kvd reproduce table2 --scale nano --quick`, or `kvd eval`.',
     });
   }
-  const scales = parts.flatMap(({ record }) =>
-    record === undefined
-      ? []
-      : `${record.reproduction.scale} scale${record.reproduction.quick ? ', quick' : ''}`,
-  );
+  const ids = parts.flatMap(({ reproduction }) => [...reproduction.evaluations, ...reproduction.trainings]);
   return {
-    title: ['KV-Distill', [...new Set(scales)].join(' and ')].filter((text) => text !== '').join(': '),
-    made: madeBy(store, parts),
+    title: titleOf(parts),
+    made: madeBy(store, parts, parts.length > 0 ? new Set(ids) : options.runs && new Set(options.runs)),
     sections,
     sources: detailsOf(store, sections, stringify),
   };

@@ -6,4 +6,4 @@ import { json } from './json.js';
 import { latex } from './latex.js';
 import { markdown } from './markdown.js';
 
-export const documentWriters = new Registry('document format', [html, markdown, latex, csv, json]);
+export const documentWriters = new Registry('format', [html, markdown, latex, csv, json]);

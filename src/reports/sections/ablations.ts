@@ -168,7 +168,9 @@ export const ablations: Target = {
       blocks.push({
         kind: 'chart',
         chart: curve,
-        notes: ['Accuracy on validation questions, of the recipes trained with the most seeds; bands are one standard error over seeds.'],
+        notes: [
+          'Accuracy on validation questions, of the recipes trained with the most seeds; bands are one standard error over seeds.',
+        ],
       });
     }
     return {
