@@ -22,6 +22,7 @@ import {
   perLayer,
   SCORER_WEIGHTS,
   scorerOptions,
+  scorerTensors,
   scoreTokens,
   selectTokens,
 } from './scorer.js';
@@ -92,11 +93,16 @@ export const kvdTrainable: Trainable<KvdAdapter> = {
   },
   settings: kvdSettings,
   tensors: kvdTensors,
-  trained: (adapter) =>
-    withoutLastOutputs(
-      kvdTensors(adapter) as unknown as Record<string, tf.Variable>,
-      adapter.lora.layers.length,
-    ),
+  // Without decay no gradient reaches the scorer: it stays as it was drawn.
+  trained: (adapter) => {
+    const { scorer, settings, lora } = adapter;
+    const fixed = settings.decay ? {} : scorerTensors(scorer);
+    const trained = Object.entries(kvdTensors(adapter)).filter(([name]) => !(name in fixed));
+    return withoutLastOutputs(
+      Object.fromEntries(trained) as unknown as Record<string, tf.Variable>,
+      lora.layers.length,
+    );
+  },
   frozenLayers: (adapter) => adapter.settings.eta,
   // Rows that are not selected are masked rather than gathered: both give the same logits.
   encode: (request, adapter) => {

@@ -60,14 +60,22 @@ function fileOf(name: string, { scale, quick }: ReproduceOptions): string {
   });
 }
 
+/** The experiments of a file, checked; overrides of `training` concern only those that train. */
+function load(file: string, sets: readonly string[] = []): LoadedExperiment[] {
+  const plain = loadChecked(file);
+  const trains = plain.some(({ experiment }) => experiment.training !== undefined);
+  const own = sets.filter((set) => trains || !set.startsWith('training.'));
+  return own.length === 0 ? plain : loadChecked(file, own);
+}
+
 /** The experiments of a target, all checked. */
 function planOf(target: Target, options: ReproduceOptions): Planned[] {
-  const load = (name: string): LoadedExperiment[] => loadChecked(fileOf(name, options), options.sets);
+  const named = (name: string): LoadedExperiment[] => load(fileOf(name, options), options.sets);
   return target.experiments.flatMap((name) => {
     const parents = target.startsFrom?.[name];
-    if (parents === undefined) return load(name).map((loaded) => ({ loaded }));
-    const bySeed = new Map(load(parents).map((parent) => [parent.experiment.seed, parent]));
-    return load(name).map((loaded) => {
+    if (parents === undefined) return named(name).map((loaded) => ({ loaded }));
+    const bySeed = new Map(named(parents).map((parent) => [parent.experiment.seed, parent]));
+    return named(name).map((loaded) => {
       const parent = bySeed.get(loaded.experiment.seed);
       return { loaded, ...(parent !== undefined && { parent }) };
     });

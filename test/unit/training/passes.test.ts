@@ -111,4 +111,14 @@ describe('teacher and student', () => {
       expectGradients(loss, kvdTrainable.trained(adapter));
     },
   );
+
+  it('without decay trains all but the scorer, which no gradient reaches', () => {
+    const { model } = tinyDecoder();
+    const adapter = tinyAdapter(model, { decay: false });
+    const trained = kvdTrainable.trained(adapter);
+    const pass = teacherPass(model, examples, kept, adapter.settings.eta);
+    const { grads } = tf.variableGrads(() => tf.sum(spoken(model, adapter, pass)), Object.values(trained));
+    expect(Object.keys(trained).some((name) => name.startsWith('scorer'))).toBe(false);
+    for (const [name, { name: key }] of Object.entries(trained)) expect(grads[key], name).not.toBeNull();
+  });
 });
