@@ -15,8 +15,8 @@ function digitsOfError(stderr: number): number {
   return stderr > 0 ? Math.min(4, Math.max(1, Math.ceil(-Math.log10(stderr)))) : 1;
 }
 
-/** What decides a claim: "difference 12.3 ± 1.1 points, 11.2 standard errors"; '' where nothing was measured. */
-export function evidence({ difference, sigmas }: Claim): string {
+/** What decides a claim: "difference 12.3 ± 1.1 points, 11.2 standard errors; paired over 400 questions"; '' where nothing was measured. */
+export function evidence({ difference, sigmas, note }: Claim): string {
   const parts: string[] = [];
   if (difference !== undefined) {
     const { value, stderr, unit } = difference;
@@ -25,7 +25,7 @@ export function evidence({ difference, sigmas }: Claim): string {
   }
   if (sigmas !== undefined)
     parts.push(`${Number.isFinite(sigmas) ? sigmas.toFixed(1) : 'many'} standard errors`);
-  return parts.join(', ');
+  return [parts.join(', '), note].filter(Boolean).join('; ');
 }
 
 /** How many claims got which verdict: "holds 3, fails 1"; '' where there are none. */

@@ -5,6 +5,8 @@ import type { Cell, Column, Table } from './table.js';
 
 const MARKS: readonly [key: string, label: string][] = [
   ['accuracy', 'accuracy %'],
+  ['letter_accuracy', 'letter accuracy %'],
+  ['choice_accuracy', 'choice accuracy %'],
   ['exact_match', 'EM %'],
   ['f1', 'F1 %'],
   ['rougeL', 'ROUGE-L'],

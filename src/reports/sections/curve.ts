@@ -88,6 +88,17 @@ function tableOf(curve: Curve, title: string, notes: readonly string[]): Table {
   };
 }
 
+/** A further measure of the same answers, as a table; nothing where it was not taken. */
+export function furtherTable(
+  all: Evidence,
+  tasks: readonly string[],
+  metric: string,
+  title: string,
+): Block[] {
+  const curve = curveOf(all, tasks, metric);
+  return curve === undefined ? [] : [{ kind: 'table', table: tableOf(curve, title, []) }];
+}
+
 /** Chart and table of a curve. */
 export function curveBlocks(curve: Curve, label: string, notes: readonly string[]): Block[] {
   const bands = 'Bands and ± are one standard error (over questions, or over seeds where larger).';

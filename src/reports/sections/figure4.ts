@@ -1,7 +1,7 @@
 /** Long-context multiple-choice questions: accuracy against retention. */
 import { claim } from '../verdicts.js';
 import { readPublished } from '../published.js';
-import { aboveH2i, curveBlocks, curveOf, within } from './curve.js';
+import { aboveH2i, curveBlocks, curveOf, furtherTable, within } from './curve.js';
 import { DOMAINS } from './domains.js';
 import type { Target } from './section.js';
 
@@ -14,7 +14,7 @@ export const figure4: Target = {
   reference: 'Figure 4',
   experiments: ['figure4', 'figure4-baselines'],
   build: (all) => {
-    const curve = curveOf(all, DOMAINS.QuALITY, 'accuracy');
+    const curve = curveOf(all, DOMAINS.QuALITY, 'letter_accuracy');
     if (curve === undefined) return undefined;
     const { figure4_quality: published } = readPublished();
     const paper = Object.entries(published.at_zero_retention).map(([model, value]) => `${model} ${value} %`);
@@ -43,9 +43,17 @@ export const figure4: Target = {
               ),
             ]),
       ],
-      blocks: curveBlocks(curve, 'accuracy in %', [
-        `The paper, QuALITY: ${published.text}; without context ${paper.join(', ')}.`,
-      ]),
+      blocks: [
+        ...curveBlocks(curve, 'accuracy in %', [
+          `The paper, QuALITY: ${published.text}; without context ${paper.join(', ')}.`,
+        ]),
+        ...furtherTable(
+          all,
+          DOMAINS.QuALITY,
+          'choice_accuracy',
+          'accuracy in % by the likelihoods of the choices instead of the letter',
+        ),
+      ],
     };
   },
 };

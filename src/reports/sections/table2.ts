@@ -147,7 +147,7 @@ export const table2: Target = {
     });
     const right = (key: string, label: string): Column => ({ key, label, align: 'right' });
     return {
-      intro: 'A short document, a question whose answer stands in it..',
+      intro: 'A short document, a question whose answer stands in it.',
       claims: claims(evidence, models, cells),
       blocks: [
         {

@@ -52,7 +52,7 @@ describe.each(targets.names())('target %s', (name) => {
 
 describe('sections', () => {
   it.each([
-    ['figure4', 'nano-long-qa', 'accuracy', 'long-context questions'],
+    ['figure4', 'nano-long-qa', 'letter_accuracy', 'long-context questions'],
     ['figure5', 'nano-squality', 'rougeL', 'question-focused summaries'],
   ])('%s draws methods against retention', (name, task, metric, what) => {
     const store = freshStore();
