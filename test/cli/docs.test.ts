@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { quotedFiles, runTutorial } from '../helpers/docs.js';
 
-describe.each(['docs/your-own-documents.md', 'docs/your-own-task.md'])('%s', (path) => {
+describe.each(['docs/tutorial.md', 'docs/your-own-documents.md', 'docs/your-own-task.md'])('%s', (path) => {
   it('has commands that work', () => {
     const results = runTutorial(path);
     expect(results.length).toBeGreaterThan(0);
