@@ -6,7 +6,7 @@ import type { Effect } from './effects.js';
 export const DECISIVE = 2;
 
 /** The rule, for notes. */
-export const RULE = `A claim holds where the difference lies more than ${DECISIVE} standard errors above what it asks for, fails where it lies as far below, and is undecided between.`;
+export const RULE = `A claim holds where the difference lies more than ${DECISIVE} standard errors above what it asks for, fails where it lies as far below, and is undecided between. Errors take questions as independent of each other, also where several are about one document.`;
 
 /**
  * A claim that `effect` is greater than `bar`.

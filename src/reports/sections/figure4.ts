@@ -44,14 +44,14 @@ export const figure4: Target = {
             ]),
       ],
       blocks: [
-        ...curveBlocks(curve, 'accuracy in %', [
+        ...curveBlocks(curve, 'Accuracy in %', [
           `The paper, QuALITY: ${published.text}; without context ${paper.join(', ')}.`,
         ]),
         ...furtherTable(
           all,
           DOMAINS.QuALITY,
           'choice_accuracy',
-          'accuracy in % by the likelihoods of the choices instead of the letter',
+          'Accuracy in % by the likelihoods of the choices instead of the letter',
         ),
       ],
     };
