@@ -55,7 +55,7 @@ function centre(configs: readonly Config[]): Config {
   return configs.reduce((best, config) => (distance(config) < distance(best) ? config : best));
 }
 
-function tableOf(evidence: Evidence, notes: readonly string[]): Table {
+function tableOf(evidence: Evidence, metric: string, title: string, notes: readonly string[]): Table {
   const variants = variantsOf(evidence);
   const base = centre(variants.map(({ config }) => config));
   const ratios = retentions(evidence.cells, 'kvd');
@@ -67,11 +67,9 @@ function tableOf(evidence: Evidence, notes: readonly string[]): Table {
   const right = (key: string, label: string): Column => ({ key, label, align: 'right' });
   const cell = (config: Config, retention: number): [string, Cell][] => {
     const effect =
-      config === base
-        ? undefined
-        : difference(evidence, of(config, retention), of(base, retention), 'accuracy');
+      config === base ? undefined : difference(evidence, of(config, retention), of(base, retention), metric);
     return [
-      [`at/${retention}`, measurement(of(config, retention), 'accuracy') ?? null],
+      [`at/${retention}`, measurement(of(config, retention), metric) ?? null],
       [
         `gain/${retention}`,
         effect === undefined ? null : { value: effect.value, stderr: effect.stderr, digits: 1 },
@@ -87,7 +85,7 @@ function tableOf(evidence: Evidence, notes: readonly string[]): Table {
       seeds: { value: of(config, ratios[0]!).length, digits: 0 },
     }));
   return {
-    title: 'Accuracy in %, one change at a time',
+    title,
     columns: [
       { key: 'change', label: 'change', align: 'left' },
       ...ratios.flatMap((retention) => [
@@ -154,16 +152,26 @@ export const ablations: Target = {
   title: 'Ablations beyond the paper',
   summary: 'η, rank, decay, sinks, selection by head, and accuracy against steps',
   reference: 'kvd',
-  experiments: ['short', 'ablations', 'table5-ae-lm', 'table5-no-routing'],
+  experiments: ['short', 'ablations', 'table5-ae-lm', 'table5-no-routing', 'figure4', 'ablations-long'],
   build: (all) => {
-    const { evidence, others } = sameQuestions(all, DOMAINS.SQuAD);
-    if (retentions(evidence.cells, 'kvd').length === 0) return undefined;
-    const curve = costCurve(all.trainings);
-    const notes = [
-      'Differences are to the row "as it is", paired by question and by seed; ± one standard error.',
-      ...origin(evidence.cells, others),
+    const domains = [
+      { tasks: DOMAINS.SQuAD, metric: 'accuracy', title: 'Short documents: accuracy in %' },
+      { tasks: DOMAINS.QuALITY, metric: 'letter_accuracy', title: 'Long documents: letter accuracy in %' },
     ];
-    const blocks: Block[] = [{ kind: 'table', table: tableOf(evidence, notes) }];
+    const blocks = domains.flatMap(({ tasks, metric, title }): Block[] => {
+      const { evidence, others } = sameQuestions(all, tasks);
+      if (variantsOf(evidence).length < 2) return [];
+      const notes = [
+        'Differences are to the row "as it is", paired by question and by seed; ± one standard error.',
+        ...origin(evidence.cells, others),
+      ];
+      return [{ kind: 'table', table: tableOf(evidence, metric, `${title}, one change at a time`, notes) }];
+    });
+    if (blocks.length === 0) return undefined;
+    const short = new Set(sameQuestions(all, DOMAINS.SQuAD).evidence.cells.map(({ model }) => model));
+    const curve = costCurve(
+      all.trainings.filter(({ run }) => short.has(String((run.config as Config).model?.name_or_path))),
+    );
     if (curve !== undefined) {
       blocks.push({
         kind: 'chart',
@@ -174,7 +182,7 @@ export const ablations: Target = {
       });
     }
     return {
-      intro: 'kvd on short documents with one thing changed at a time: what its choices are worth.',
+      intro: 'kvd with one thing changed at a time: what its choices are worth.',
       claims: [],
       blocks,
     };
