@@ -186,7 +186,7 @@ describe('sections', () => {
     const train = store.createRun({
       kind: 'train',
       name: 't',
-      config: recipe(base),
+      config: { ...recipe(base), model: { name_or_path: 'm' } },
       configHash: 'x',
       seed: 1,
       engine: {},
