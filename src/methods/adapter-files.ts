@@ -25,9 +25,9 @@ export function readChecked<T>(schema: z.ZodType<T>, path: string): T {
 /** The settings of the adapter in `folder`. */
 export function readSettings<T>(folder: string, schema: z.ZodType<T>): T {
   if (!hasAdapter(folder)) {
-    throw new UserError('no-adapter', `holds no ${SETTINGS}`, {
+    throw new UserError('no-adapter', `no trained adapter is there: no ${SETTINGS}`, {
       where: folder,
-      hint: 'Name the folder that `kvd train` wrote.',
+      hint: 'Name the adapter folder that `kvd train` wrote, or train one.',
     });
   }
   return readChecked(schema, join(folder, SETTINGS));

@@ -5,14 +5,16 @@ import type { Cell, Column, Table } from './table.js';
 
 const MARKS: readonly [key: string, label: string][] = [
   ['accuracy', 'accuracy %'],
-  ['letter_accuracy', 'letter accuracy %'],
-  ['choice_accuracy', 'choice accuracy %'],
+  ['letter_accuracy', 'letter %'],
+  ['choice_accuracy', 'choice %'],
+  ['choice_accuracy_norm', 'choice norm %'],
   ['exact_match', 'EM %'],
   ['f1', 'F1 %'],
   ['rougeL', 'ROUGE-L'],
   ['rouge1', 'ROUGE-1'],
   ['rouge2', 'ROUGE-2'],
   ['rougeLsum', 'ROUGE-Lsum'],
+  ['rougeL_mean', 'ROUGE-L mean'],
   ['agreement', 'top-1 agreement %'],
 ];
 
