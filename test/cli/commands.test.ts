@@ -92,7 +92,9 @@ describe('what a user types', () => {
       expect(cell.n).toBe(20);
       expect(cell.bytesAfter / cell.bytesBefore).toBeCloseTo(cell.keptTokens / cell.contextTokens, 6);
     }
-    expect(kvd('report', '--table', 'comparison', '--format', 'csv').stdout.trim().split('\n').length).toBe(8);
+    expect(kvd('report', '--table', 'comparison', '--format', 'csv').stdout.trim().split('\n').length).toBe(
+      8,
+    );
     const runs = JSON.parse(kvd('runs', 'list', '--json').stdout) as {
       id: string;
       kind: string;
