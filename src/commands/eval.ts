@@ -8,6 +8,7 @@ export default class Eval extends KvdCommand {
     'experiment file, the flags describe the evaluation.';
   static override examples = [
     '<%= config.bin %> eval experiments/nano/table2.yaml',
+    '<%= config.bin %> eval --task nano-long-qa --model llama-long --method full --method kvd --retention 0.1 --fold-tokens 256 --limit 80',
     '<%= config.bin %> eval --task squad --data dev-v1.1.json --method full --method h2i --retention 0.25 --limit 50',
     '<%= config.bin %> eval --task continuation --data essays/ --method kvd --adapter runs/my-adapter --retention 0.5',
   ];
@@ -24,6 +25,12 @@ export default class Eval extends KvdCommand {
     method: Flags.string({ description: 'method', multiple: true, dependsOn: ['task'] }),
     retention: Flags.string({ description: 'share of rows kept', multiple: true, dependsOn: ['task'] }),
     limit: Flags.integer({ description: 'most samples', min: 1, dependsOn: ['task'] }),
+    'fold-tokens': Flags.integer({
+      description:
+        'longer contexts are compressed in folds of this many tokens, as their adapter was trained',
+      min: 2,
+      dependsOn: ['task'],
+    }),
     adapter: Flags.string({
       description:
         'adapter folder; else the one that the experiment trains or, without training, that the model ships',

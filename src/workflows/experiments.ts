@@ -21,6 +21,7 @@ export interface EvalFlags {
   method?: string[] | undefined;
   retention?: string[] | undefined;
   limit?: number | undefined;
+  'fold-tokens'?: number | undefined;
 }
 
 /** The experiment that `kvd eval --task …` describes. */
@@ -40,6 +41,7 @@ export function adHocEvaluation(flags: EvalFlags): LoadedExperiment {
         methods: flags.method ?? ['full', 'h2a', 'h2i', 'random', 'streaming'],
         retention: (flags.retention ?? ['0.5', '0.25']).map(Number),
         ...(flags.limit !== undefined && { limit: flags.limit }),
+        ...(flags['fold-tokens'] !== undefined && { fold_tokens: flags['fold-tokens'] }),
       },
     },
     'flags',
