@@ -8,7 +8,7 @@ export default defineConfig({
     // Each file gets a process of its own: the native engine lives once a process.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 400_000,
+    hookTimeout: 400_000,
   },
 });
