@@ -82,7 +82,7 @@ function tableOf(evidence: Evidence, metric: string, title: string, notes: reado
     .map(({ config, label }) => ({
       change: label === '' ? 'as it is' : label,
       ...Object.fromEntries(ratios.flatMap((retention) => cell(config, retention))),
-      seeds: { value: of(config, ratios[0]!).length, digits: 0 },
+      seeds: { value: Math.max(...ratios.map((retention) => of(config, retention).length)), digits: 0 },
     }));
   return {
     title,
