@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
+import { take } from '../base/iterate.js';
 import { nano } from '../data/nano/index.js';
 import { vocabulary } from '../data/nano/words.js';
 import { startEngine } from '../engine/index.js';
@@ -45,10 +46,7 @@ async function testFigures(
   const session = await openSession(folder);
   const task = tasks.get('nano-qa');
   const results: SampleResult[] = [];
-  const samples = [];
-  for (const sample of task.samples({}, 'test')) {
-    if (samples.push(sample) === TEST_QUESTIONS) break;
-  }
+  const samples = take(task.samples({}, 'test'), TEST_QUESTIONS);
   const request = {
     ...session,
     task,

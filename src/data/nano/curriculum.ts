@@ -4,7 +4,7 @@
  * documents with choices and summaries.
  */
 import { Random } from '../../engine/random.js';
-import type { Passage } from '../passage.js';
+import type { Passage, Question } from '../passage.js';
 import { choiceQuestion } from '../multiple-choice.js';
 import { makeDocument, randomValue, type DocumentShape, type Split } from './document.js';
 import { fullShape } from './index.js';
@@ -38,11 +38,27 @@ export interface Source {
   pieces(split: Split, random: Random): Piece[];
 }
 
-function ask(questions: Passage['questions']): Piece[] {
+function ask(questions: readonly Pick<Question, 'question' | 'answers'>[]): Piece[] {
   return questions.flatMap(({ question, answers }): Piece[] => [
     { kind: 'question', text: question },
     { kind: 'answer', text: answers[0]! },
   ]);
+}
+
+/** A text with what is asked about it. */
+type Lesson = Pick<Passage, 'context' | 'questions'>;
+
+/** Sequences of a text followed by its questions and answers. */
+function lessons(tokens: number, rows: number, make: (split: Split, random: Random) => Lesson): Source {
+  return {
+    share: 1,
+    tokens,
+    rows,
+    pieces: (split, random) => {
+      const { context, questions } = make(split, random);
+      return [{ kind: 'document', text: context }, ...ask(questions)];
+    },
+  };
 }
 
 /**
@@ -65,10 +81,7 @@ function short(
       const sentences = random.uniform() < 0.5 ? random.shuffle(document.sentences) : document.sentences;
       before.push({ kind: 'copy', text: sentences.join(' ') });
     }
-    return [
-      ...before,
-      ...ask(document.facts.map(({ question, value }) => ({ id: '', question, answers: [value] }))),
-    ];
+    return [...before, ...ask(document.facts.map(({ question, value }) => ({ question, answers: [value] })))];
   };
   return { share: 1, tokens, rows: 1, pieces };
 }
@@ -78,62 +91,35 @@ function short(
  * text is looked up where little else is to be learned.
  */
 function choices(tokens: number): Source {
-  return {
-    share: 1,
-    tokens,
-    rows: 1,
-    pieces: (split, random) => {
-      const document = makeDocument({ ...fullShape, facts: [3, 5] }, split, random);
-      const questions = document.facts.map(({ question, attribute, value }) => {
-        const texts = new Set([value]);
-        while (texts.size < CHOICES) texts.add(randomValue(attribute, split, random));
-        const shuffled = random.shuffle([...texts]);
-        return choiceQuestion({ id: '', question }, shuffled, shuffled.indexOf(value), 'letter-last');
-      });
-      return [{ kind: 'document', text: document.sentences.join(' ') }, ...ask(questions)];
-    },
-  };
+  return lessons(tokens, 1, (split, random) => {
+    const document = makeDocument({ ...fullShape, facts: [3, 5] }, split, random);
+    const questions = document.facts.map(({ question, attribute, value }) => {
+      const texts = new Set([value]);
+      while (texts.size < CHOICES) texts.add(randomValue(attribute, split, random));
+      const shuffled = random.shuffle([...texts]);
+      return choiceQuestion({ id: '', question }, shuffled, shuffled.indexOf(value), 'letter-last');
+    });
+    return { context: document.sentences.join(' '), questions };
+  });
 }
 
 /** Long documents of a number of words with every kind of question. */
 function long(tokens: number, rows: number, words: readonly [number, number]): Source {
-  return {
-    share: 1,
-    tokens,
-    rows,
-    pieces: (split, random) => {
-      const { context, questions } = longPassage(split, random, '', words);
-      return [{ kind: 'document', text: context }, ...ask(questions)];
-    },
-  };
+  return lessons(tokens, rows, (split, random) => longPassage(split, random, '', words));
 }
 
 /** Long documents with the summary of the whole report. */
 function report(tokens: number, rows: number, words: readonly [number, number]): Source {
-  return {
-    share: 1,
-    tokens,
-    rows,
-    pieces: (split, random) => {
-      const document = makeLongDocument({ ...longShape, words }, split, random);
-      return [
-        { kind: 'document', text: document.sentences.join(' ') },
-        ...ask([reportSummary(document, '')]),
-      ];
-    },
-  };
+  return lessons(tokens, rows, (split, random) => {
+    const document = makeLongDocument({ ...longShape, words }, split, random);
+    return { context: document.sentences.join(' '), questions: [reportSummary(document, '')] };
+  });
 }
 
 function needle(tokens: number, rows: number, words: number): Source {
-  return {
-    share: 1,
-    tokens,
-    rows,
-    pieces: (split, random) => {
-      const passage = makeNeedle({ words, depth: 100 * random.uniform() }, split, random, '');
-      return [{ kind: 'document', text: passage.context }, ...ask(passage.questions)];
-    },
-  };
+  return lessons(tokens, rows, (split, random) =>
+    makeNeedle({ words, depth: 100 * random.uniform() }, split, random, ''),
+  );
 }
 
 const plain: DocumentShape = {
