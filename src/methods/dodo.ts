@@ -97,7 +97,7 @@ const trainable: Trainable<DodoAdapter> = {
   encode: (request, adapter) => {
     const { batch, kept } = request;
     const { cache, scores } = encode(request, adapter);
-    const selected = selectTokens(scores, batch.lengths, kept, adapter.settings.n_sink);
+    const selected = selectTokens(scores, batch, kept, adapter.settings.n_sink);
     return { cache: hideRows(cache, selected), bias: straightThrough(scores) };
   },
   save: (folder, adapter, baseModel) => {
@@ -138,7 +138,7 @@ export const dodo = defineMethod({
       const { eta, n_sink } = adapter.settings;
       const { hidden } = model.forward(batch, { layers: eta });
       const { cache: whole, scores } = encode({ model, batch, hidden }, adapter);
-      return keepSelected(whole, scores, batch.lengths, kept, n_sink);
+      return keepSelected(whole, scores, batch, kept, n_sink);
     });
     return { cache, kept: [...kept] };
   },

@@ -31,24 +31,29 @@ export interface Folds {
   parts: number[];
 }
 
+/** Where a context of `length` tokens is cut into as few folds of at most `size` as it takes, all of a length (± 1). */
+function foldStarts(length: number, size: number): number[] {
+  const count = Math.max(1, Math.ceil(length / size));
+  return Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
+}
+
 /**
- * Cuts each context into folds of at most `sizes[i]` tokens and shares its kept rows out among them. Where fewer rows
- * are asked for than there are folds, each fold keeps one.
+ * Cuts each context into equally long folds of at most `sizes[i]` tokens and shares its kept rows out among them. Where
+ * fewer rows are asked for than there are folds, each fold keeps one. (The paper pads a context to a multiple of the
+ * fold instead, which leaves its last fold a few tokens and fewer rows.)
  */
 export function cutFolds(
   contexts: readonly (readonly number[])[],
   kept: readonly number[],
   sizes: readonly number[],
 ): Folds {
-  const folds = contexts.map((context, row) => {
-    const size = Math.min(sizes[row]!, context.length);
-    return Array.from({ length: Math.ceil(context.length / size) }, (_, i) =>
-      context.slice(i * size, (i + 1) * size),
-    );
-  });
+  const starts = contexts.map((context, row) => foldStarts(context.length, sizes[row]!));
+  const folds = contexts.map((context, row) =>
+    starts[row]!.map((start, i) => context.slice(start, starts[row]![i + 1])),
+  );
   return {
     contexts: folds.flat(),
-    starts: folds.flatMap((pieces, row) => pieces.map((_, i) => (i === 0 ? 0 : i * sizes[row]!))),
+    starts: starts.flat(),
     kept: folds.flatMap((pieces, row) =>
       apportion(
         kept[row]!,

@@ -79,7 +79,7 @@ function encode(
   const { n_sink } = adapter.settings;
   const scores = scoreTokens(adapter.scorer, hidden!, batch, n_sink);
   const common = scores.shape[1] === 1 ? scores : (tf.mean(scores, 1, true) as tf.Tensor3D);
-  const told = selectTokens(common, batch.lengths, kept, n_sink);
+  const told = selectTokens(common, batch, kept, n_sink);
   return { cache: encodeContext(model, batch, adapter, scores, told), scores };
 }
 
@@ -108,7 +108,7 @@ export const kvdTrainable: Trainable<KvdAdapter> = {
   encode: (request, adapter) => {
     const { cache, scores } = encode(request, adapter);
     const { batch, kept } = request;
-    return { cache: hideRows(cache, selectTokens(scores, batch.lengths, kept, adapter.settings.n_sink)) };
+    return { cache: hideRows(cache, selectTokens(scores, batch, kept, adapter.settings.n_sink)) };
   },
   save: saveAdapter,
   load: loadAdapter,
@@ -131,7 +131,7 @@ export const kvd = defineMethod({
       const { eta, n_sink } = adapter.settings;
       const { hidden } = model.forward(batch, { layers: eta });
       const { cache: whole, scores } = encode({ model, batch, kept, hidden }, adapter);
-      return keepSelected(whole, scores, batch.lengths, kept, n_sink);
+      return keepSelected(whole, scores, batch, kept, n_sink);
     });
     return { cache, kept: [...kept] };
   },

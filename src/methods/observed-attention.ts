@@ -44,7 +44,7 @@ export function compressByAttention(
     const batch = requestBatch(request, sequences);
     const { cache, scores } = prefillWithScores(request.model, batch, scoreOf(batch));
     const lengths = request.contexts.map((context) => context.length);
-    const compressed = keepTopRows(cache, scores, lengths, request.kept, sinks);
+    const compressed = keepTopRows(cache, scores, { starts: batch.starts, lengths }, request.kept, sinks);
     return { ...compressed, nextPositions: lengths.map((length, row) => batch.starts[row]! + length) };
   });
 }

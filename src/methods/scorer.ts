@@ -7,7 +7,7 @@ import { PAD_POSITION, span, type TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import type { ModelConfig } from '../models/config.js';
 import { normalMatrix, readMatrix, withSafetensors, writeMatrices } from './matrices.js';
-import { keepTopRows, topRows } from './selection.js';
+import { keepTopRows, sinkCounts, topRows, type Extents } from './selection.js';
 
 /**
  * `s = relu(h W1) W2` (section 3.1; the FFN's shape and the scores' scale are ours): one score a token or, per head,
@@ -115,9 +115,13 @@ export function scoreTokens(
   const flat = tf.matMul(tf.relu(tf.matMul(hidden, scorer.hidden)), scorer.output);
   const raw = tf.transpose(tf.reshape(flat, [batch.batch, batch.tokens, heads]), [0, 2, 1]) as tf.Tensor3D;
   if (scorer.spread === null) return tf.add<tf.Tensor3D>(raw, scorer.bias);
-  const first = (length: number): number => Math.min(sinks, length);
+  const sunken = sinkCounts(batch, sinks);
   const mask = tf.tensor3d(
-    span(batch, first, (length) => length),
+    span(
+      batch,
+      (_, row) => sunken[row]!,
+      (length) => length,
+    ),
     [batch.batch, 1, batch.tokens],
   );
   const count = tf.maximum(tf.sum(mask, 2, true), 1);
@@ -132,14 +136,14 @@ export function scoreTokens(
  */
 export function selectTokens(
   scores: tf.Tensor3D,
-  lengths: readonly number[],
+  extents: Extents,
   kept: readonly number[],
   sinks: number,
 ): tf.Tensor3D {
   return tf.tidy(() => {
     const [batch, heads, tokens] = scores.shape;
     const width = Math.max(...kept);
-    const rows = topRows(scores, lengths, sinks, width).dataSync();
+    const rows = topRows(scores, extents, sinks, width).dataSync();
     const chosen = new Float32Array(batch * heads * tokens);
     for (let list = 0; list < batch * heads; list++) {
       const count = kept[Math.floor(list / heads)]!;
@@ -158,11 +162,11 @@ export function perLayer<T extends tf.Tensor>(x: T, layers: number): T[] {
 export function keepSelected(
   cache: KvCache,
   scores: tf.Tensor3D,
-  lengths: readonly number[],
+  extents: Extents,
   kept: readonly number[],
   sinks: number,
 ): KvCache {
-  return keepTopRows(cache, perLayer(scores, cache.keys.length), lengths, kept, sinks);
+  return keepTopRows(cache, perLayer(scores, cache.keys.length), extents, kept, sinks);
 }
 
 /**

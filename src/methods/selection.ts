@@ -11,7 +11,9 @@ export const sinkOption = z
   .min(0)
   .max(9)
   .default(4)
-  .describe('sink tokens: the first tokens of the context, kept whatever their score');
+  .describe(
+    'sink tokens: the first tokens of the context (of its first fold, where it folds), kept whatever their score',
+  );
 
 /** The contexts of a request, or sequences that begin with them, as a batch at the positions asked for. */
 export function requestBatch(
@@ -21,33 +23,33 @@ export function requestBatch(
   return makeBatch(sequences, request.starts === undefined ? {} : { starts: request.starts });
 }
 
+/** Where each sequence stands: its first position and its length. */
+export type Extents = Pick<TokenBatch, 'starts' | 'lengths'>;
+
+/** How many of each sequence's first tokens are sinks: those at positions below `sinks`. */
+export function sinkCounts({ starts, lengths }: Extents, sinks: number): number[] {
+  return lengths.map((length, row) => Math.min(Math.max(sinks - starts[row]!, 0), length));
+}
+
 /**
  * Scores with padding last and sinks first, so that a plain top-k obeys both.
  * @param scores [batch, heads or 1, tokens]
  */
-export function withSinksAndPadding(
-  scores: tf.Tensor3D,
-  lengths: readonly number[],
-  sinks: number,
-): tf.Tensor3D {
+export function withSinksAndPadding(scores: tf.Tensor3D, extents: Extents, sinks: number): tf.Tensor3D {
   const tokens = scores.shape[2];
-  const place = lengths.map((length) =>
-    Array.from({ length: tokens }, (_, t) => (t >= length ? -1 : t < sinks ? 1 : 0)),
+  const sunken = sinkCounts(extents, sinks);
+  const place = extents.lengths.map((length, row) =>
+    Array.from({ length: tokens }, (_, t) => (t >= length ? -1 : t < sunken[row]! ? 1 : 0)),
   );
-  const places = tf.expandDims(tf.tensor2d(place, [lengths.length, tokens], 'int32'), 1);
+  const places = tf.expandDims(tf.tensor2d(place, [place.length, tokens], 'int32'), 1);
   const spread = tf.broadcastTo(places, scores.shape);
   const sunk = tf.where(tf.equal(spread, 1), tf.fill(scores.shape, 1e30), scores);
   return tf.where(tf.equal(spread, -1), tf.fill(scores.shape, -1e30), sunk) as tf.Tensor3D;
 }
 
 /** Row numbers of the `width` best scores, best first, int32 [batch, heads or 1, width]. */
-export function topRows(
-  scores: tf.Tensor3D,
-  lengths: readonly number[],
-  sinks: number,
-  width: number,
-): tf.Tensor3D {
-  return tf.topk(withSinksAndPadding(scores, lengths, sinks), width).indices;
+export function topRows(scores: tf.Tensor3D, extents: Extents, sinks: number, width: number): tf.Tensor3D {
+  return tf.topk(withSinksAndPadding(scores, extents, sinks), width).indices;
 }
 
 /**
@@ -57,14 +59,14 @@ export function topRows(
 export function keepTopRows(
   cache: KvCache,
   scores: readonly tf.Tensor3D[],
-  lengths: readonly number[],
+  extents: Extents,
   kept: readonly number[],
   sinks: number,
 ): KvCache {
   const width = Math.max(...kept);
   const chosen = new Map<tf.Tensor3D, tf.Tensor3D>();
   const rows = scores.map((score) => {
-    const known = chosen.get(score) ?? topRows(score, lengths, sinks, width);
+    const known = chosen.get(score) ?? topRows(score, extents, sinks, width);
     chosen.set(score, known);
     return known;
   });
@@ -88,6 +90,6 @@ export function compressByContextScores(
     const scores = tf.tensor3d(flat, [batch.batch, 1, batch.tokens]);
     const { cache } = model.forward(batch, { cacheOnly: true });
     const perLayer = cache.keys.map(() => scores);
-    return keepTopRows(cache, perLayer, batch.lengths, kept, sinks);
+    return keepTopRows(cache, perLayer, batch, kept, sinks);
   });
 }

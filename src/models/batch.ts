@@ -26,15 +26,15 @@ export function makeBatch(
   return { ids, batch: sequences.length, tokens, lengths, starts };
 }
 
-/** 1 at tokens from `start` to before `end` of each sequence, given its length, else 0: [batch, tokens]. */
+/** 1 at tokens from `start` to before `end` of each sequence, given its length and number, else 0: [batch, tokens]. */
 export function span(
   batch: TokenBatch,
-  start: (length: number) => number,
-  end: (length: number) => number,
+  start: (length: number, row: number) => number,
+  end: (length: number, row: number) => number,
 ): Float32Array {
   const marks = new Float32Array(batch.batch * batch.tokens);
   batch.lengths.forEach((length, row) => {
-    marks.fill(1, row * batch.tokens + start(length), row * batch.tokens + end(length));
+    marks.fill(1, row * batch.tokens + start(length, row), row * batch.tokens + end(length, row));
   });
   return marks;
 }

@@ -213,7 +213,7 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
       tf.tidy(() => {
         const scores = scoreTokens(adapter.scorer, pass.hidden!, pass.contexts, adapter.settings.n_sink);
         checks.compare(`${prefix}.scores`, scores.dataSync(), reference.readFloat(`${prefix}.scores`).data);
-        const selected = selectTokens(scores, pass.contexts.lengths, pass.kept, adapter.settings.n_sink);
+        const selected = selectTokens(scores, pass.contexts, pass.kept, adapter.settings.n_sink);
         checks.compare(
           `${prefix}.selected`,
           selected.dataSync(),

@@ -40,13 +40,13 @@ it('shares rows out in proportion, one for each at least', () => {
 });
 
 describe('folds', () => {
-  it('hold each its own rows at the places they have in the whole, and the question goes on behind them', () => {
+  it('are of a length, hold each its own rows at their places in the whole, the first the sinks; the question goes on behind', () => {
     const { model } = tinyDecoder();
     const request = { model, contexts: [long, short], kept: [5, 3] };
     const { cache, kept } = compressInFolds(methods.get('streaming'), request, { n_sink: 1 }, 10);
     expect(kept).toEqual([5, 3]);
     expect(cache.nextPositions).toEqual([25, 6]);
-    expect(positions(cache, 0, 0)).toEqual([0, 9, 10, 19, 20]);
+    expect(positions(cache, 0, 0)).toEqual([0, 7, 15, 23, 24]);
     expect(positions(cache, 0, 1)).toEqual([0, 4, 5]);
   });
 
@@ -62,27 +62,26 @@ describe('folds', () => {
         method.needs.question ? { questions: Array.from({ length: count }, () => question) } : {};
       const together = compressInFolds(
         method,
-        { model, contexts: [short, long], kept: [3, 5], ...needs, ...asked(2) },
+        { model, contexts: [short, long], kept: [3, 6], ...needs, ...asked(2) },
         options,
         10,
       );
       const alone = compressInFolds(
         method,
-        { model, contexts: [long], kept: [5], ...needs, ...asked(1) },
+        { model, contexts: [long], kept: [6], ...needs, ...asked(1) },
         options,
         10,
       );
       expectClose(answers(model, together.cache)[1]!, answers(model, alone.cache)[0]!, 1e-5, name);
       if (method.budget !== 'free') continue;
-      const parts = [long.slice(0, 10), long.slice(10, 20), long.slice(20)].map((context, i) => {
-        const request = { model, contexts: [context], starts: [10 * i], kept: [[2, 2, 1][i]!] };
+      const parts = [long.slice(0, 8), long.slice(8, 16), long.slice(16)].map((context, i) => {
+        const request = { model, contexts: [context], starts: [8 * i], kept: [2] };
         return method.compress({ ...request, ...needs, ...asked(1) }, options).cache;
       });
       const keys = parts.map(({ keys: [first] }) => first!);
       expectClose(alone.cache.keys[0]!.shape, [1, keys[0]!.shape[1], 6, keys[0]!.shape[3]], 0);
       tf.tidy(() => {
-        const seen = tf.slice(alone.cache.keys[0]!, [0, 0, 0, 0], [-1, -1, 5, -1]);
-        expectClose(seen.dataSync(), tf.concat(keys, 2).dataSync(), 1e-5, name);
+        expectClose(alone.cache.keys[0]!.dataSync(), tf.concat(keys, 2).dataSync(), 1e-5, name);
       });
     }
   });
