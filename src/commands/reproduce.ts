@@ -18,6 +18,11 @@ export default class Reproduce extends KvdCommand {
   static override flags = {
     scale: Flags.string({ description: 'folder of experiments: size of models and data', default: 'nano' }),
     quick: Flags.boolean({ description: 'fewer seeds, steps and questions: minutes' }),
+    jobs: Flags.integer({
+      description: 'experiments side by side, each in a process of its own with its share of the cores',
+      default: 1,
+      min: 1,
+    }),
     set: Flags.string({
       description: 'override a key of every experiment: a.b=value',
       multiple: true,

@@ -4,49 +4,55 @@ import { join } from 'node:path';
 import { UserError } from '../base/errors.js';
 import { hashOf } from '../base/hash.js';
 import { packageRoot } from '../base/paths.js';
+import { runPieces, type Piece } from '../base/schedule.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
-import { methods } from '../methods/index.js';
 import type { ReportDocument } from '../reports/document.js';
 import { targets } from '../reports/sections/index.js';
 import type { Target } from '../reports/sections/section.js';
 import { Store } from '../store/store.js';
-import { changes } from './changes.js';
 import { documentOf, type Reproduction, RECORD } from './stored-report.js';
-import { evaluateExperiment } from './evaluate.js';
+import { experimentProcesses } from './experiment-processes.js';
 import { loadChecked } from './experiments.js';
 import { interrupted } from './interruption.js';
+import { withProgress, type Tick } from './progress.js';
 import { codeVersion, gitCommit, machine } from './run-record.js';
-import { adapterFolder, trainExperiment } from './train.js';
+import { runExperiment, type Done } from './run-experiment.js';
+import { adapterFolder } from './train.js';
 
 export interface ReproduceOptions {
   /** All where none is given. */
   target?: string | undefined;
   scale: string;
   quick: boolean;
+  /** How many experiments run side by side, each in a process of its own where they are several. */
+  jobs: number;
   /** Keys to override in every experiment: `a.b=value`. */
   sets?: readonly string[] | undefined;
   db: string;
   quiet: boolean;
 }
 
-/** An experiment to run, and the one from whose adapter its training goes on. */
+/** An experiment to run, the overrides it was loaded with, and the one from whose adapter its training goes on. */
 interface Planned {
   loaded: LoadedExperiment;
+  sets: readonly string[];
   parent?: LoadedExperiment;
 }
 
-interface Done {
-  evaluation: string;
-  training?: string;
-}
-
 /** The command line that these options stand for. */
-function commandOf({ target, scale, quick, sets = [] }: Omit<ReproduceOptions, 'db' | 'quiet'>): string {
+function commandOf({
+  target,
+  scale,
+  quick,
+  jobs,
+  sets = [],
+}: Omit<ReproduceOptions, 'db' | 'quiet'>): string {
   return [
     'kvd reproduce',
     ...(target === undefined ? [] : [target]),
     `--scale ${scale}`,
     ...(quick ? ['--quick'] : []),
+    ...(jobs > 1 ? [`--jobs ${jobs}`] : []),
     ...sets.map((set) => `--set ${set}`),
   ].join(' ');
 }
@@ -61,60 +67,36 @@ function fileOf(name: string, { scale, quick }: ReproduceOptions): string {
 }
 
 /** The experiments of a file, checked; overrides of `training` concern only those that train. */
-function load(file: string, sets: readonly string[] = []): LoadedExperiment[] {
+function load(file: string, given: readonly string[] = []): Planned[] {
   const plain = loadChecked(file);
   const trains = plain.some(({ experiment }) => experiment.training !== undefined);
-  const own = sets.filter((set) => trains || !set.startsWith('training.'));
-  return own.length === 0 ? plain : loadChecked(file, own);
+  const sets = given.filter((set) => trains || !set.startsWith('training.'));
+  return (sets.length === 0 ? plain : loadChecked(file, sets)).map((loaded) => ({ loaded, sets }));
 }
 
 /** The experiments of a target, all checked. */
 function planOf(target: Target, options: ReproduceOptions): Planned[] {
-  const named = (name: string): LoadedExperiment[] => load(fileOf(name, options), options.sets);
+  const named = (name: string): Planned[] => load(fileOf(name, options), options.sets);
   return target.experiments.flatMap((name) => {
     const parents = target.startsFrom?.[name];
-    if (parents === undefined) return named(name).map((loaded) => ({ loaded }));
-    const bySeed = new Map(named(parents).map((parent) => [parent.experiment.seed, parent]));
-    return named(name).map((loaded) => {
-      const parent = bySeed.get(loaded.experiment.seed);
-      return { loaded, ...(parent !== undefined && { parent }) };
+    if (parents === undefined) return named(name);
+    const bySeed = new Map(named(parents).map(({ loaded }) => [loaded.experiment.seed, loaded]));
+    return named(name).map((planned) => {
+      const parent = bySeed.get(planned.loaded.experiment.seed);
+      return { ...planned, ...(parent !== undefined && { parent }) };
     });
   });
 }
 
 /** The experiment as it is run: with the folder of its parent's adapter, which must be trained by now. */
-function complete({ loaded, parent }: Planned, sets: readonly string[] = []): LoadedExperiment {
-  if (parent === undefined) return loaded;
-  const folder = adapterFolder(parent.experiment);
-  const all = loadChecked(loaded.file, [...sets, `training.init_adapter=${JSON.stringify(folder)}`]);
-  return all.find(({ experiment }) => experiment.name === loaded.experiment.name)!;
-}
-
-function outcome(result: { reused: boolean; resumed: boolean }, fresh: string): string {
-  return result.reused ? 'reused' : result.resumed ? 'resumed' : fresh;
-}
-
-/** Trains where a method needs it, evaluates, and says what was done anew. */
-async function runExperiment(
-  loaded: LoadedExperiment,
-  store: Store,
-  quiet: boolean,
-  say: (line: string) => void,
-): Promise<Done> {
-  const { name, seed, model, training, evaluation } = loaded.experiment;
-  const title = `${name} (${model.name_or_path}, seed ${seed})`;
-  const trains =
-    training !== undefined && evaluation?.methods.some((entry) => methods.get(entry.name).needs.training);
-  const trained = trains === true ? await trainExperiment(loaded, store, quiet) : undefined;
-  const evaluated = await evaluateExperiment(loaded, store, { quiet });
-  const parts = [
-    ...(trained === undefined
-      ? []
-      : [`adapter ${outcome(trained, 'trained')}${changes(store, 'train', trained)}`]),
-    `evaluation ${outcome(evaluated, 'made')}${changes(store, 'eval', evaluated)}`,
-  ];
-  say(`${title}: ${parts.join(', ')}`);
-  return { evaluation: evaluated.runId, ...(trained !== undefined && { training: trained.runId }) };
+function complete({ loaded, sets, parent }: Planned): Planned {
+  if (parent === undefined) return { loaded, sets };
+  const all = [...sets, `training.init_adapter=${JSON.stringify(adapterFolder(parent.experiment))}`];
+  const { name } = loaded.experiment;
+  return {
+    loaded: loadChecked(loaded.file, all).find(({ experiment }) => experiment.name === name)!,
+    sets: all,
+  };
 }
 
 /** Writes down which runs a target rests on, unless the newest record says the same. */
@@ -136,35 +118,83 @@ function record(store: Store, target: Target, reproduction: Reproduction): void 
   store.setStatus(id, 'finished');
 }
 
+/** What training an experiment makes; undefined where it trains nothing. */
+function madeBy({ experiment }: LoadedExperiment): string | undefined {
+  return experiment.training === undefined ? undefined : adapterFolder(experiment);
+}
+
+/** Records a target whose experiments have all ended. */
+function finish(
+  store: Store,
+  { target, experiments }: Course,
+  done: ReadonlyMap<string, Done>,
+  options: ReproduceOptions,
+): void {
+  const runs = experiments.flatMap(({ loaded }) => done.get(loaded.hash) ?? []);
+  record(store, target, {
+    command: commandOf(options),
+    scale: options.scale,
+    quick: options.quick,
+    evaluations: [...new Set(runs.map(({ evaluation }) => evaluation))],
+    trainings: [...new Set(runs.flatMap(({ training }) => training ?? []))],
+    configurations: experiments.map((planned) => complete(planned).loaded.experiment),
+  });
+}
+
+/** A target's experiments, and which of them have not ended. */
+interface Course {
+  target: Target;
+  experiments: Planned[];
+  missing: Set<string>;
+}
+
 /** Runs, or reuses, everything that the targets need; `say` is told which. The document is all that the store holds. */
 export async function reproduce(
   options: ReproduceOptions,
   say: (line: string) => void,
 ): Promise<ReportDocument> {
-  const { scale, quick, quiet } = options;
+  const { quiet, jobs, db } = options;
   const chosen = options.target === undefined ? targets.list() : [targets.get(options.target)];
-  const plan = chosen.map((target) => ({ target, experiments: planOf(target, options) }));
-  const store = Store.open(options.db);
+  const courses = chosen.map((target): Course => {
+    const experiments = planOf(target, options);
+    const run = target.configurationOnly === true ? [] : experiments;
+    return { target, experiments, missing: new Set(run.map(({ loaded }) => loaded.hash)) };
+  });
+  const units = new Map(
+    courses.flatMap(({ experiments, missing }) =>
+      experiments.filter(({ loaded }) => missing.has(loaded.hash)).map((one) => [one.loaded.hash, one]),
+    ),
+  );
+  const store = Store.open(db);
+  const processes = jobs > 1 ? experimentProcesses(jobs) : undefined;
+  const done = new Map<string, Done>();
+  const end = (hash: string, result: Done): void => {
+    done.set(hash, result);
+    if (processes === undefined) say(result.summary);
+    for (const course of courses.filter(({ missing }) => missing.delete(hash) && missing.size === 0))
+      finish(store, course, done, options);
+  };
+  const pieces = (tick: Tick): Piece<void>[] =>
+    [...units].map(([hash, planned]) => ({
+      resource: madeBy(planned.loaded),
+      after: planned.parent === undefined ? [] : [adapterFolder(planned.parent.experiment)],
+      run: async () => {
+        const { loaded, sets } = complete(planned);
+        const order = { file: loaded.file, hash: loaded.hash, sets, db };
+        const result = await (processes?.run(order) ?? runExperiment(loaded, store, quiet));
+        end(hash, result);
+        tick(done.size, result.summary);
+      },
+    }));
   try {
-    const done = new Map<string, Done>();
-    for (const { target, experiments } of plan) {
-      const used: LoadedExperiment[] = [];
-      for (const planned of experiments) {
-        const loaded = complete(planned, options.sets);
-        used.push(loaded);
-        if (target.configurationOnly === true || done.has(loaded.hash)) continue;
-        done.set(loaded.hash, await runExperiment(loaded, store, quiet, say));
-      }
-      const runs = used.flatMap(({ hash }) => done.get(hash) ?? []);
-      record(store, target, {
-        command: commandOf(options),
-        scale,
-        quick,
-        evaluations: [...new Set(runs.map(({ evaluation }) => evaluation))],
-        trainings: [...new Set(runs.flatMap(({ training }) => training ?? []))],
-        configurations: used.map(({ experiment }) => experiment),
-      });
-    }
+    for (const course of courses.filter(({ missing }) => missing.size === 0))
+      finish(store, course, done, options);
+    await withProgress(
+      `${units.size} experiments, ${jobs} at once`,
+      units.size,
+      quiet || processes === undefined,
+      (tick) => runPieces(pieces(tick), jobs, () => processes?.stop()),
+    );
     return documentOf(store, { targets: chosen });
   } catch (error) {
     if (error instanceof UserError && error.code === 'interrupted') {
@@ -172,6 +202,8 @@ export async function reproduce(
     }
     throw error;
   } finally {
+    processes?.release();
+    if (processes !== undefined) for (const { summary } of done.values()) say(summary);
     store.close();
   }
 }

@@ -15,25 +15,26 @@ function kvd(...args: string[]): { status: number | null; stdout: string; stderr
   });
 }
 
-function table5(...sets: string[]): ReturnType<typeof kvd> {
+function table5(jobs: string, ...sets: string[]): ReturnType<typeof kvd> {
   const steps = ['max_steps=2', 'eval_steps=2', 'eval_limit=2', 'micro_batch_size=2'];
   const all = [...steps.map((set) => `training.${set}`), 'evaluation.limit=4', ...sets];
-  return kvd('reproduce', 'table5', '--quick', ...all.flatMap((set) => ['--set', set]), '--output', 'out');
+  const options = [...all.flatMap((set) => ['--set', set]), '--jobs', jobs, '--output', 'out'];
+  return kvd('reproduce', 'table5', '--quick', ...options);
 }
 
 it('runs what is missing, reuses what is there, and says which', () => {
-  const first = table5();
+  const first = table5('2');
   expect(first.status, first.stderr).toBe(0);
   expect(first.stderr.match(/: adapter trained, evaluation made$/gm)).toHaveLength(6);
   expect(first.stdout).toContain('paper at 20 %');
   for (const ending of ['html', 'md', 'tex', 'csv', 'json'])
     expect(existsSync(join(folder, 'out', `report.${ending}`)), ending).toBe(true);
 
-  const again = table5();
+  const again = table5('2');
   expect(again.stderr.match(/: adapter reused, evaluation reused$/gm)).toHaveLength(6);
   expect(again.stdout).toBe(first.stdout);
 
-  const changed = table5('training.learning_rate=1.0e-3');
+  const changed = table5('1', 'training.learning_rate=1.0e-3');
   expect(changed.stderr).toMatch(
     /short-quick .*: adapter trained \(changed since run \w+: training.learning_rate\), evaluation made/,
   );
