@@ -87,7 +87,10 @@ export function loadDecoder(folder: string): Decoder {
         ...(names.qkvBias && {
           qkvBias: reader.biases(names.qkvBias.map(full), splitRows(rows.qkv, names.qkvBias.length)),
         }),
+        ...(names.queryNorm && { queryNorm: reader.vector(full(names.queryNorm), headDim, normOffset) }),
+        ...(names.keyNorm && { keyNorm: reader.vector(full(names.keyNorm), headDim, normOffset) }),
         attentionOut: reader.stacked([full(names.attentionOut)], [width], numHeads * headDim),
+        ...(names.attentionOutBias && { attentionOutBias: reader.vector(full(names.attentionOutBias), width, 0) }),
         ...(names.postAttentionNorm && { postAttentionNorm: norm(names.postAttentionNorm) }),
         mlpNorm: norm(names.mlpNorm),
         gateUp: reader.stacked(names.gateUp.map(full), splitRows(rows.gateUp, names.gateUp.length), width),
@@ -145,7 +148,10 @@ export function checkpointTensors(
         const sizes = [...splitRows(rows.qkv, names.qkvBias.length)];
         tf.split(layer.qkvBias, sizes).forEach((part, i) => put(full(names.qkvBias![i]!), part));
       }
+      norm(names.queryNorm, layer.queryNorm);
+      norm(names.keyNorm, layer.keyNorm);
       put(full(names.attentionOut), tf.transpose(layer.attentionOut));
+      if (names.attentionOutBias && layer.attentionOutBias) put(full(names.attentionOutBias), layer.attentionOutBias);
       norm(names.postAttentionNorm, layer.postAttentionNorm);
       norm(names.mlpNorm, layer.mlpNorm);
       stack(names.gateUp, rows.gateUp, layer.gateUp);

@@ -39,7 +39,11 @@ export interface ModelConfig {
   attnLogitSoftcapping?: number | undefined;
   finalLogitSoftcapping?: number | undefined;
   queryPreAttnScalar?: number | undefined;
+  /** Tokens that a layer with a sliding window sees, the query included. */
   slidingWindow?: number | undefined;
+  /** Qwen only: whether any layer has a window, and the first that has where `layerTypes` is silent. */
+  useSlidingWindow?: boolean | undefined;
+  maxWindowLayers?: number | undefined;
   layerTypes?: readonly string[] | undefined;
   /** config.json as it was read. */
   raw: Record<string, unknown>;
@@ -56,6 +60,7 @@ const ropeSchema = z.object({
   low_freq_factor: z.number().positive().optional(),
   high_freq_factor: z.number().positive().optional(),
   original_max_position_embeddings: size.optional(),
+  partial_rotary_factor: maybe(z.number()),
 });
 
 const configSchema = z.looseObject({
@@ -74,7 +79,7 @@ const configSchema = z.looseObject({
   max_position_embeddings: z.int().min(1).default(2048),
   hidden_act: maybe(z.string()),
   hidden_activation: maybe(z.string()),
-  tie_word_embeddings: z.boolean().optional(),
+  tie_word_embeddings: z.boolean().default(false),
   attention_bias: z.boolean().default(false),
   mlp_bias: z.boolean().default(false),
   eos_token_id: maybe(z.union([z.int(), z.array(z.int())])),
@@ -82,6 +87,9 @@ const configSchema = z.looseObject({
   final_logit_softcapping: maybe(z.number().positive()),
   query_pre_attn_scalar: maybe(z.number().positive()),
   sliding_window: maybe(size),
+  use_sliding_window: maybe(z.boolean()),
+  max_window_layers: maybe(z.int().min(0)),
+  partial_rotary_factor: maybe(z.number()),
   layer_types: maybe(z.array(z.string())),
 });
 type RawConfig = z.output<typeof configSchema>;
@@ -90,6 +98,8 @@ function ropeOf(raw: RawConfig, refuse: (problem: string) => UserError): RopeCon
   const scaling = raw.rope_parameters ?? raw.rope_scaling;
   const theta = scaling?.rope_theta ?? raw.rope_theta ?? 10_000;
   const type = scaling?.rope_type ?? scaling?.type ?? 'default';
+  const rotated = scaling?.partial_rotary_factor ?? raw.partial_rotary_factor ?? 1;
+  if (rotated !== 1) throw refuse(`partial_rotary_factor ${rotated} is not supported (1 is)`);
   const need = (key: keyof z.output<typeof ropeSchema>): number => {
     const value = scaling?.[key];
     if (typeof value !== 'number') throw refuse(`rope type ${type} needs ${key}`);
@@ -111,13 +121,15 @@ function ropeOf(raw: RawConfig, refuse: (problem: string) => UserError): RopeCon
 /** Checks a parsed config.json; every problem is a UserError at `where`. */
 export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const refuse = (problem: string): UserError => new UserError('bad-model-config', problem, { where });
-  const parsed = configSchema.safeParse(json);
+  const family = z.looseObject({ model_type: z.string() }).safeParse(json);
+  if (!family.success) throw refuse('names no model_type');
+  const architecture = architectures.get(family.data.model_type, where);
+  const parsed = configSchema.safeParse({ ...architecture.defaults, ...family.data });
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
     throw refuse(problems.join('; '));
   }
   const raw = parsed.data;
-  const architecture = architectures.get(raw.model_type, where);
   const numHeads = raw.num_attention_heads;
   const numKvHeads = raw.num_key_value_heads ?? numHeads;
   const headDim = raw.head_dim ?? raw.hidden_size / numHeads;
@@ -145,13 +157,15 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     rope: ropeOf(raw, refuse),
     maxPositionEmbeddings: raw.max_position_embeddings,
     hiddenAct: activation,
-    tieWordEmbeddings: raw.tie_word_embeddings ?? architecture.tiedByDefault,
+    tieWordEmbeddings: raw.tie_word_embeddings,
     attentionBias: raw.attention_bias,
     eosTokenIds: eos === undefined ? [] : [eos].flat(),
     attnLogitSoftcapping: raw.attn_logit_softcapping,
     finalLogitSoftcapping: raw.final_logit_softcapping,
     queryPreAttnScalar: raw.query_pre_attn_scalar,
     slidingWindow: raw.sliding_window,
+    useSlidingWindow: raw.use_sliding_window,
+    maxWindowLayers: raw.max_window_layers,
     layerTypes: raw.layer_types,
     raw: json as Record<string, unknown>,
   };

@@ -5,7 +5,7 @@ import { attentionMask, keyPositions, positionIds, type TokenBatch } from './bat
 import { concatPositions, type KvCache } from './cache.js';
 import type { ModelConfig } from './config.js';
 import { loraDelta, type ActiveLora } from './lora.js';
-import { applyRotary, gatedActivations, rmsNorm, softcap, type RotaryTable } from './ops.js';
+import { applyRotary, gatedActivations, normHeads, rmsNorm, softcap, type RotaryTable } from './ops.js';
 import { RotaryCache } from './rotary-cache.js';
 
 /** One layer's weights, ready to multiply from the right: matrices are [in, out], norms hold their full gain. */
@@ -14,7 +14,11 @@ export interface LayerWeights {
   /** [hidden, (heads + 2·kvHeads)·headDim]: queries, keys, values side by side. */
   qkv: tf.Tensor2D;
   qkvBias?: tf.Tensor1D;
+  /** [headDim] */
+  queryNorm?: tf.Tensor1D;
+  keyNorm?: tf.Tensor1D;
   attentionOut: tf.Tensor2D;
+  attentionOutBias?: tf.Tensor1D;
   postAttentionNorm?: tf.Tensor1D;
   mlpNorm: tf.Tensor1D;
   /** [hidden, 2·intermediate]: gate and up side by side. */
@@ -219,7 +223,7 @@ export class Decoder {
   }
 
   private attention(h: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
-    const { numHeads, numKvHeads, headDim } = this.config;
+    const { numHeads, numKvHeads, headDim, rmsNormEps } = this.config;
     const { batch, tokens, options } = pass;
     const weights = this.weights.layers[layer]!;
     const group = numHeads / numKvHeads;
@@ -227,6 +231,7 @@ export class Decoder {
     let qkv = tf.matMul(h, weights.qkv);
     if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
     if (options.lora) qkv = tf.add(qkv, loraDelta(h, options.lora, layer, ['q', 'k', 'v']));
+    qkv = normHeads(qkv as tf.Tensor2D, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
     const heads = tf.reshape(qkv, [batch, tokens, numHeads + 2 * numKvHeads, headDim]);
     const [queryKey, value] = tf.split(heads, [numHeads + numKvHeads, numKvHeads], 2) as [
       tf.Tensor4D,
@@ -263,6 +268,7 @@ export class Decoder {
     const mixed = parts.length === 1 ? parts[0]![0]! : tf.concat(parts.map(([part]) => part!), 2);
     const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
     let out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
+    if (weights.attentionOutBias) out = tf.add(out, weights.attentionOutBias);
     if (options.lora) out = tf.add(out, loraDelta(rows as tf.Tensor2D, options.lora, layer, ['o']));
     return {
       x: out,
@@ -282,6 +288,7 @@ export class Decoder {
     let kv = tf.matMul(h, columns);
     if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
     if (pass.options.lora) kv = tf.add(kv, loraDelta(h, pass.options.lora, layer, ['k', 'v']));
+    kv = normHeads(kv as tf.Tensor2D, weights, [0, numKvHeads, numKvHeads], rmsNormEps);
     const heads = tf.reshape(kv, [pass.batch, pass.tokens, 2 * numKvHeads, headDim]);
     const [key, value] = tf.split(heads, 2, 2) as [tf.Tensor4D, tf.Tensor4D];
     return {

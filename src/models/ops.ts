@@ -26,6 +26,30 @@ export function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor1D, eps: number): tf.Te
   return norm(x, weight) as tf.Tensor2D;
 }
 
+/**
+ * Each head's queries and keys normed where the family does so (Qwen-3), values as they are.
+ * @param qkv [rows, (queries + keys + values)·headDim], side by side
+ * @param gains [headDim] each
+ * @param heads how many queries, keys, values a row holds
+ */
+export function normHeads(
+  qkv: tf.Tensor2D,
+  gains: { queryNorm?: tf.Tensor1D; keyNorm?: tf.Tensor1D },
+  heads: readonly [number, number, number],
+  eps: number,
+): tf.Tensor2D {
+  const { queryNorm, keyNorm } = gains;
+  if (queryNorm === undefined || keyNorm === undefined) return qkv;
+  const width = queryNorm.shape[0];
+  const present = [queryNorm, keyNorm, undefined].map((gain, i) => ({ gain, count: heads[i]! })).filter((part) => part.count > 0);
+  const parts = tf.split(qkv, present.map(({ count }) => count * width), 1) as tf.Tensor2D[];
+  const normed = parts.map((part, i) => {
+    const { gain } = present[i]!;
+    return gain === undefined ? part : tf.reshape(rmsNorm(tf.reshape(part, [-1, width]), gain, eps), part.shape);
+  });
+  return tf.concat(normed, 1) as tf.Tensor2D;
+}
+
 /** Cosines and signed sines for rotary embedding, broadcastable to [batch, tokens, heads, headDim]. */
 export interface RotaryTable {
   cos: tf.Tensor;

@@ -48,13 +48,18 @@ export function initialWeights(
     const name = (part: string): string => `layers.${index}.${part}`;
     const matrix = (part: string, rows: number, columns: number, deviation: number): tf.Tensor2D =>
       register(name(part), normal([rows, columns], deviation, random));
-    const gain = (part: string, value: number): tf.Tensor1D => register(name(part), filled(width, value));
-    const { postAttentionNorm, postMlpNorm } = plan.names;
+    const gain = (part: string, value: number, size = width): tf.Tensor1D =>
+      register(name(part), filled(size, value));
+    const { qkvBias, queryNorm, keyNorm, attentionOutBias, postAttentionNorm, postMlpNorm } = plan.names;
     const queries = numHeads * headDim;
     return {
       inputNorm: gain('inputNorm', 1),
       qkv: matrix('qkv', width, queries + 2 * numKvHeads * headDim, width ** -0.5),
+      ...(qkvBias && { qkvBias: gain('qkvBias', 0, queries + 2 * numKvHeads * headDim) }),
+      ...(queryNorm && { queryNorm: gain('queryNorm', 1, headDim) }),
+      ...(keyNorm && { keyNorm: gain('keyNorm', 1, headDim) }),
       attentionOut: matrix('attentionOut', queries, width, postAttentionNorm ? queries ** -0.5 : 0),
+      ...(attentionOutBias && { attentionOutBias: gain('attentionOutBias', 0) }),
       ...(postAttentionNorm && { postAttentionNorm: gain('postAttentionNorm', 0) }),
       mlpNorm: gain('mlpNorm', 1),
       gateUp: matrix('gateUp', width, 2 * intermediateSize, width ** -0.5),

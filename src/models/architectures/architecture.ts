@@ -9,7 +9,11 @@ export interface LayerTensorNames {
   /** One or several matrices whose rows, in this order, are queries, keys, values. */
   qkv: readonly string[];
   qkvBias?: readonly string[];
+  /** Norms over each head's queries and keys, before rotary embedding (Qwen-3). */
+  queryNorm?: string;
+  keyNorm?: string;
   attentionOut: string;
+  attentionOutBias?: string;
   /** Norm of the attention's output before it joins the residual stream (Gemma-2). */
   postAttentionNorm?: string;
   mlpNorm: string;
@@ -39,8 +43,8 @@ export interface DecoderPlan {
 export interface Architecture extends Entry {
   /** `architectures[0]` of config.json, written on save. */
   readonly className: string;
-  /** Whether embeddings are tied where config.json does not say. */
-  readonly tiedByDefault: boolean;
+  /** Fields of config.json as they are meant where it leaves them out. */
+  readonly defaults: Readonly<Record<string, unknown>>;
   plan(config: ModelConfig): DecoderPlan;
 }
 
@@ -61,3 +65,29 @@ export const separateProjections = {
 
 /** Names of the q, k and v biases where a checkpoint has them. */
 export const qkvBiasNames = PROJECTIONS.map((name) => `self_attn.${name}.bias`);
+
+/** Names of all four projections' biases, which `attention_bias` stands for in config.json. */
+export function attentionBiases(config: ModelConfig): Pick<LayerTensorNames, 'qkvBias' | 'attentionOutBias'> {
+  return config.attentionBias ? { qkvBias: qkvBiasNames, attentionOutBias: 'self_attn.o_proj.bias' } : {};
+}
+
+/** Windows as Qwen switches them: by layer where config.json says, else from layer `max_window_layers` on. */
+export function switchedWindow(config: ModelConfig): DecoderPlan['window'] {
+  const { useSlidingWindow, slidingWindow, layerTypes, maxWindowLayers = 0 } = config;
+  if (!useSlidingWindow) return () => undefined;
+  const slides = (layer: number): boolean =>
+    layerTypes === undefined ? layer >= maxWindowLayers : layerTypes[layer] === 'sliding_attention';
+  return (layer) => (slides(layer) ? slidingWindow : undefined);
+}
+
+/** What all plain pre-norm families share: no scaling of embeddings, no offset, no soft caps. */
+export function plainPlan(config: ModelConfig): Omit<DecoderPlan, 'names' | 'window'> {
+  return {
+    embeddingScale: 1,
+    normOffset: 0,
+    attentionScale: 1 / Math.sqrt(config.headDim),
+    attentionSoftcap: undefined,
+    logitSoftcap: undefined,
+    activation: config.hiddenAct,
+  };
+}

@@ -6,7 +6,7 @@ export const gemma2 = defineArchitecture({
   summary: 'Gemma-2 (soft-capping, alternating sliding windows, four norms a layer)',
   reference: 'transformers Gemma2ForCausalLM; arXiv 2408.00118',
   className: 'Gemma2ForCausalLM',
-  tiedByDefault: true,
+  defaults: { tie_word_embeddings: true },
   plan: (config) => ({
     names: {
       ...separateProjections,

@@ -10,10 +10,10 @@ import { openSafetensors } from '../../../src/models/safetensors.js';
 import { loadTokenizer } from '../../../src/models/tokenizer.js';
 import { buildWordTokenizer } from '../../../src/models/word-tokenizer.js';
 import { expectClose } from '../../helpers/closeness.js';
-import { golden } from '../../helpers/golden.js';
+import { golden, goldenModels } from '../../helpers/golden.js';
 
 describe('config.json', () => {
-  it.each(['llama8', 'llama4-tied', 'gemma2'])('%s: both spellings mean the same', (name) => {
+  it.each(goldenModels)('%s: both spellings mean the same', (name) => {
     const { raw: _a, ...now } = readModelConfig(golden(name));
     const { raw: _b, ...before } = parseModelConfig(JSON.parse(readFileSync(join(golden(name), 'config.v4.json'), 'utf8')), 'v4');
     expect({ ...before, layerTypes: undefined }).toEqual({ ...now, layerTypes: undefined });
@@ -25,6 +25,8 @@ describe('config.json', () => {
     [{ rope_parameters: { rope_type: 'yarn' } }, /yarn/],
     [{ hidden_act: 'relu' }, /relu/],
     [{ hidden_size: -1 }, /hidden_size/],
+    [{ partial_rotary_factor: 0.75 }, /partial_rotary_factor/],
+    [{ model_type: undefined }, /model_type/],
   ])('refuses %j', (over, message) => {
     const raw = JSON.parse(readFileSync(join(golden('llama8'), 'config.json'), 'utf8')) as object;
     expect(() => parseModelConfig({ ...raw, ...over }, 'config.json')).toThrow(message);

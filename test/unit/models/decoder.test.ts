@@ -7,13 +7,13 @@ import { loadDecoder } from '../../../src/models/checkpoint.js';
 import { greedy } from '../../../src/models/generate.js';
 import { openSafetensors } from '../../../src/models/safetensors.js';
 import { expectClose } from '../../helpers/closeness.js';
-import { golden } from '../../helpers/golden.js';
+import { golden, goldenFamilies } from '../../helpers/golden.js';
 
 beforeAll(() => startEngine());
 
 const ids = Array.from({ length: 30 }, (_, i) => (i * 37 + 11) % 100);
 
-describe.each(['llama8', 'gemma2'])('decoder of %s', (name) => {
+describe.each(goldenFamilies)('decoder of %s', (name) => {
   it('gives the same token by token as in one pass', () => {
     const model = loadDecoder(golden(name));
     tf.tidy(() => {

@@ -3,25 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { verifyKvd, verifyModel } from '../../../src/workflows/verify.js';
-import { golden } from '../../helpers/golden.js';
+import { golden, goldenModels } from '../../helpers/golden.js';
 
 describe('models against Transformers 5.23 (float32, 1e-4)', () => {
-  const folders = ['llama8', 'llama4-tied', 'llama4-untied', 'llama4-sharded', 'llama4-bf16', 'gemma2'];
-  it.each(folders)('%s: logits, hidden states, caches, greedy tokens', async (name) => {
+  it.each(goldenModels)('%s: logits, hidden states, caches, greedy tokens', async (name) => {
     const checks = await verifyModel(golden(name));
     expect(checks.length).toBeGreaterThanOrEqual(2);
     expect(checks.filter((check) => !check.passed)).toEqual([]);
   });
 
-  it.each(['llama8', 'gemma2'])(
-    '%s: the transformers-4 spelling of config.json gives the same',
-    async (name) => {
-      const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
-      cpSync(golden(name), folder, { recursive: true });
-      cpSync(join(folder, 'config.v4.json'), join(folder, 'config.json'));
-      expect((await verifyModel(folder)).every((check) => check.passed)).toBe(true);
-    },
-  );
+  it.each(goldenModels)('%s: the transformers-4 spelling of config.json gives the same', async (name) => {
+    const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
+    cpSync(golden(name), folder, { recursive: true });
+    cpSync(join(folder, 'config.v4.json'), join(folder, 'config.json'));
+    expect((await verifyModel(folder)).every((check) => check.passed)).toBe(true);
+  });
 
   it('notices weights that differ', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
