@@ -22,6 +22,15 @@ const REASONS: Record<string, [code: string, text: string, hint: string]> = {
   EDQUOT: ['disk-full', 'the disk quota is used up', 'Free some space and run the command again.'],
   EISDIR: ['not-a-file', 'is a folder, not a file', 'Name a file.'],
   EEXIST: ['file-exists', 'a file of that name is in the way', 'Choose another path.'],
+  ESTALE: ['share-vanished', 'the network share is gone', 'Mount it again and run the command again.'],
+  EIO: [
+    'input-output',
+    'the disk or share cannot be read or written',
+    'Check it, and run the command again.',
+  ],
+  ENOTCONN: ['share-vanished', 'the network share is gone', 'Mount it again and run the command again.'],
+  ETIMEDOUT: ['share-vanished', 'the network share does not answer', 'Run the command again when it does.'],
+  EFBIG: ['disk-full', 'the file is larger than the limit allows', 'Raise the limit (ulimit -f).'],
   ENOTDIR: ['not-a-folder', 'a part of the path is a file, not a folder', 'Check the path.'],
 };
 

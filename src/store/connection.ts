@@ -1,5 +1,5 @@
 /** Opening the database: migrations, several processes at once, and clear errors. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { errnoOf, UserError } from '../base/errors.js';
@@ -16,7 +16,7 @@ const PROBLEMS: [RegExp, code: string, text: string, hint: string][] = [
     /^SQLITE_NOTADB|^SQLITE_CORRUPT/,
     'database-corrupt',
     'is not a healthy kvd database',
-    'Restore it from a backup, or name another file with --db.',
+    'See what is left with `kvd runs doctor`, restore it from a backup, or name another file with --db.',
   ],
   [
     /^SQLITE_READONLY|^SQLITE_CANTOPEN|^SQLITE_PERM/,
@@ -40,7 +40,7 @@ const PROBLEMS: [RegExp, code: string, text: string, hint: string][] = [
     /^SQLITE_IOERR/,
     'database-io',
     'cannot be read or written',
-    'Check the disk, or name another file with --db.',
+    'Check the disk, its quota or the network share, or name another file with --db; what is stored is kept.',
   ],
   [
     /^SQLITE_CONSTRAINT_FOREIGNKEY/,
@@ -58,13 +58,14 @@ export function databaseError(error: unknown, path: string): unknown {
   return new UserError(problem[1], problem[2], { where: path, hint: problem[3], exitCode: 1, cause: error });
 }
 
-function versionOf(connection: Connection): number {
+/** Number of the schema that a database holds; 0 where it is empty. */
+export function schemaVersion(connection: Connection): number {
   return connection.pragma('user_version', { simple: true }) as number;
 }
 
 /** Refuses, before anything is changed, what another program or a newer kvd has written. */
 function assertOurs(connection: Connection, path: string): void {
-  const version = versionOf(connection);
+  const version = schemaVersion(connection);
   if (version > migrations.length) {
     throw new UserError(
       'newer-database',
@@ -83,11 +84,11 @@ function assertOurs(connection: Connection, path: string): void {
 
 /** Brings the schema up to date; of several processes at once, one does it and the others wait. */
 function migrate(connection: Connection, path: string): void {
-  if (versionOf(connection) === migrations.length) return;
+  if (schemaVersion(connection) === migrations.length) return;
   connection
     .transaction(() => {
       assertOurs(connection, path);
-      for (let next = versionOf(connection); next < migrations.length; next++) {
+      for (let next = schemaVersion(connection); next < migrations.length; next++) {
         connection.exec(migrations[next]!);
         connection.pragma(`user_version = ${next + 1}`);
       }
@@ -115,6 +116,30 @@ function open(path: string): Connection {
   }
 }
 
+/**
+ * The database at `path` as a copy in memory, for a folder in which nothing can be written: SQLite cannot open one
+ * that keeps a log beside it there.
+ */
+function openCopy(path: string, cause: unknown): Connection {
+  if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) throw cause;
+  const bytes = readFileSync(path);
+  // Of the header, the versions of the format: 2 stands for a log beside the file, 1 for none.
+  bytes.fill(1, 18, 20);
+  return new Database(bytes, { readonly: true });
+}
+
+function openFile(path: string): Connection {
+  const connection = new Database(path, { timeout: BUSY_TIMEOUT_MS, readonly: true });
+  try {
+    schemaVersion(connection);
+    return connection;
+  } catch (error) {
+    connection.close();
+    if (/^SQLITE_(CANTOPEN|READONLY)/.test(errnoOf(error) ?? '')) return openCopy(path, error);
+    throw error;
+  }
+}
+
 /** Opens a database that is there for reading only; only one of an older schema is written to, to update it. */
 function openReadonly(path: string): Connection {
   if (!existsSync(path)) {
@@ -123,10 +148,10 @@ function openReadonly(path: string): Connection {
       hint: 'Run `kvd eval` or `kvd reproduce` first, or name another file with --db.',
     });
   }
-  const connection = new Database(path, { timeout: BUSY_TIMEOUT_MS, readonly: true });
+  const connection = openFile(path);
   try {
     connection.transaction(() => assertOurs(connection, path))();
-    if (versionOf(connection) === migrations.length) {
+    if (schemaVersion(connection) === migrations.length) {
       tune(connection);
       return connection;
     }

@@ -3,8 +3,10 @@ import type { Statement } from 'better-sqlite3';
 import { UserError } from '../base/errors.js';
 import { suggestion } from '../base/suggest.js';
 import { connect, databaseError, type Connection } from './connection.js';
+import { mergeRecords, readRecords, type Merged, type StoreRecord } from './records.js';
 import { summarise, summariseTags, type CellSummary, type TagSummary } from './summaries.js';
 
+export type { Merged, StoreRecord } from './records.js';
 export type { CellSummary, TagSummary } from './summaries.js';
 
 export type RunStatus = 'running' | 'finished' | 'failed' | 'interrupted';
@@ -163,10 +165,11 @@ export class Store {
     this.change('UPDATE runs SET status = ?, ended_at = ?, error = ? WHERE id = ?', status, ended, error, id);
   }
 
-  /** The newest run of this kind and configuration. */
+  /** The newest run of this kind and configuration; a finished one before others, whatever the clock said. */
   findRun(query: { kind: string; configHash: string }): RunRow | undefined {
     const [raw] = this.all(
-      `SELECT ${RUN_COLUMNS} FROM runs WHERE kind = ? AND config_hash = ? ORDER BY started_at DESC LIMIT 1`,
+      `SELECT ${RUN_COLUMNS} FROM runs WHERE kind = ? AND config_hash = ?
+         ORDER BY status = 'finished' DESC, rowid DESC LIMIT 1`,
       query.kind,
       query.configHash,
     );
@@ -343,6 +346,21 @@ export class Store {
 
   artifacts(runId: string): { kind: string; path: string; sha256: string }[] {
     return this.all('SELECT kind, path, sha256 FROM artifacts WHERE run_id = ?', runId) as never;
+  }
+
+  /** Gives `use` all that is stored of these runs (of all where none are given), as it stood at one moment. */
+  withRecords<T>(runIds: readonly string[] | undefined, use: (records: Iterable<StoreRecord>) => T): T {
+    return this.guard(() => this.connection.transaction(() => use(readRecords(this.connection, runIds)))());
+  }
+
+  /** Takes over runs of another store, all or nothing; doing it twice changes nothing. */
+  merge(records: Iterable<StoreRecord>): Merged {
+    return this.guard(() => mergeRecords(this.connection, records));
+  }
+
+  /** Writes a copy of the whole database into a file that must not be there, while others go on writing. */
+  copyTo(file: string): void {
+    this.guard(() => this.connection.prepare('VACUUM INTO ?').run(file));
   }
 
   close(): void {

@@ -8,6 +8,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/base/errors.js';
 import { packageRoot } from '../../../src/base/paths.js';
+import { diagnoseDatabase } from '../../../src/store/health.js';
 import { migrations } from '../../../src/store/schema.js';
 import { Store } from '../../../src/store/store.js';
 import { cell, run, sample } from '../../helpers/rows.js';
@@ -26,6 +27,10 @@ function problem(work: () => unknown): UserError {
   throw new Error('no error');
 }
 
+/** Processes at once, and rows of each; KVD_STRESS=1 for the long form. */
+const PROCESSES = 32;
+const ROWS = process.env.KVD_STRESS === undefined ? 10 : 1000;
+
 describe('several processes', () => {
   it('open a database that is not there yet, and write to it, all at once', async () => {
     const path = fresh();
@@ -35,29 +40,31 @@ describe('several processes', () => {
       script,
       `import { Store } from ${JSON.stringify(store)};
        const [path, start] = process.argv.slice(2);
-       while (Date.now() < Number(start));
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(start) - Date.now());
        const store = Store.open(path);
        const id = store.createRun(${JSON.stringify(run)});
        const cell = store.openCell(id, ${JSON.stringify(cell)});
        const sample = ${JSON.stringify(sample('', { accuracy: 1 }))};
-       for (let i = 0; i < 25; i++) {
+       for (let i = 0; i < ${ROWS}; i++) {
          store.addMetrics(id, i, { loss: i });
          store.addSamples(cell, [{ ...sample, sampleId: 's' + i }]);
        }
        store.setStatus(id, 'finished');`,
     );
-    const start = `${Date.now() + 1000}`;
+    const start = `${Date.now() + 4000}`;
     const codes = await Promise.all(
       Array.from(
-        { length: 4 },
+        { length: PROCESSES },
         () => new Promise((resolve) => fork(script, [path, start]).on('exit', resolve)),
       ),
     );
-    expect(codes).toEqual([0, 0, 0, 0]);
+    expect(codes).toEqual(Array(PROCESSES).fill(0));
     const reader = Store.open(path, { readonly: true });
-    expect(reader.listRuns().map(({ status }) => status)).toEqual(Array(4).fill('finished'));
-    expect(reader.cellSummaries().map(({ n }) => n)).toEqual([25, 25, 25, 25]);
-    for (const { id } of reader.listRuns()) expect(reader.metrics(id).length).toBe(25);
+    expect(reader.listRuns().map(({ status }) => status)).toEqual(Array(PROCESSES).fill('finished'));
+    expect(reader.cellSummaries().map(({ n }) => n)).toEqual(Array(PROCESSES).fill(ROWS));
+    for (const { id } of reader.listRuns()) expect(reader.metrics(id).length).toBe(ROWS);
+    reader.close();
+    expect(diagnoseDatabase(path).problems).toEqual([]);
   });
 
   it('lose nothing that was stored when one is killed in the middle of a write', async () => {
