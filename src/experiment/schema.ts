@@ -73,6 +73,12 @@ const training = z.strictObject({
   max_steps: steps.describe('optimiser steps'),
   micro_batch_size: steps.default(32).describe('examples in one forward pass'),
   gradient_accumulation_steps: steps.default(1).describe('forward passes in one optimiser step'),
+  gradient_checkpointing: z
+    .boolean()
+    .optional()
+    .describe(
+      'compute layers again in the backward pass rather than keep their activations: less memory, more time',
+    ),
   retention_min: share.default(0.001).describe('smallest retention ratio drawn'),
   retention_max: share.default(0.8).describe('largest retention ratio drawn'),
   retention_distribution: z

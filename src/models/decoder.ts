@@ -1,5 +1,6 @@
 /** The decoder that every architecture shares: a plan (what differs) and weights (what was learned). */
 import * as tf from '@tensorflow/tfjs-core';
+import { checkpoint } from '../engine/checkpointing.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import { attentionMask, keyPositions, positionIds, type TokenBatch } from './batch.js';
 import { concatPositions, type KvCache } from './cache.js';
@@ -69,15 +70,29 @@ export interface ForwardResult {
   hiddenStates: tf.Tensor2D[];
 }
 
+/** What query tokens may look at. */
+interface Sight {
+  /** Positions, [rows, tokens]. */
+  queries: tf.Tensor2D;
+  /** Positions of past rows and of the batch's own, [rows, heads or 1, keys]. */
+  keys: tf.Tensor3D;
+  window: number | undefined;
+  /** The mask of all query tokens, where they attend at once. */
+  mask?: tf.Tensor4D;
+}
+
+/** What one layer is given beside the residual stream. */
 interface Pass {
   batch: number;
   tokens: number;
   rotary: RotaryTable;
-  /** Mask of `count` query tokens from `first` on. */
-  mask: (layer: number, first: number, count: number) => tf.Tensor4D;
-  options: ForwardOptions;
+  /** Of a layer that attends. */
+  sight?: Sight;
+  past?: { keys: tf.Tensor4D; values: tf.Tensor4D };
+  lora?: ActiveLora | undefined;
+  observeAttention?: ForwardOptions['observeAttention'];
   /** Added to attention logits, [batch, kvHeads or 1, 1, keys]. */
-  bias?: tf.Tensor4D;
+  bias?: tf.Tensor4D | undefined;
   /** Query tokens that attend at once. */
   block: number;
 }
@@ -91,9 +106,18 @@ type LayerResult = {
   observed?: tf.Tensor;
 };
 
+/** Of `tensors` those that bear the names of `some`. */
+function among<T extends object>(tensors: Readonly<Record<string, tf.Tensor>>, some: T): T {
+  return Object.fromEntries(Object.keys(some).map((name) => [name, tensors[name]!])) as T;
+}
+
 export class Decoder {
   /** Most attention weights at once, 256 MB of them; longer batches attend in pieces of query tokens. */
   attentionBlock = 2 ** 26;
+  /** Whether backward passes compute each layer a second time rather than keep its activations (engine/checkpointing). */
+  checkpointLayers = false;
+  /** Most logits that a training loss holds at once, 128 MB of them; it makes some eight matrices of that size. */
+  logitBlock = 2 ** 25;
   private readonly rotary: RotaryCache;
 
   /** @param logitScale factor on the final hidden state; 1 but while pre-training (see training/pretrain). */
@@ -117,31 +141,33 @@ export class Decoder {
     const positions = positionIds(batch);
     const queries = tf.tensor2d(Float32Array.from(positions.ids), [positions.rows, batch.tokens]);
     const own = keyPositions(batch);
-    const masks = new Map<string, tf.Tensor4D>();
     const pastRows = past?.keys[0]?.shape[2] ?? 0;
-    const pastIds = past === undefined ? [] : [...new Set(past.positions)];
-    const pass: Pass = {
+    const block = Math.max(
+      1,
+      Math.floor(this.attentionBlock / (batch.batch * config.numHeads * (batch.tokens + pastRows))),
+    );
+    const pass = {
       batch: batch.batch,
       tokens: batch.tokens,
       rotary: this.rotary.table(positions.ids, positions.rows),
-      options,
+      lora: options.lora,
+      observeAttention: options.observeAttention,
       ...(pastBias !== undefined && {
         bias: tf.expandDims(tf.pad(pastBias, [[0, 0], [0, 0], [0, batch.tokens]]), 2) as tf.Tensor4D,
       }),
-      block: Math.max(1, Math.floor(this.attentionBlock / (batch.batch * config.numHeads * (batch.tokens + pastRows)))),
-      mask: (layer, first, count) => {
-        const window = plan.window(layer);
-        const before = past?.positions[layer];
-        const key = `${before === undefined ? -1 : pastIds.indexOf(before)}/${window ?? 0}`;
-        const known = masks.get(key);
-        if (known !== undefined) return known;
-        const keys = before === undefined ? own : concatPositions(before, own);
-        const group = config.numHeads / config.numKvHeads;
-        const mask = attentionMask(tf.slice(queries, [0, first], [-1, count]), keys, window);
-        const tiled = group === 1 ? mask : tf.tile(mask, [1, 1, group, 1]);
-        if (count === batch.tokens) masks.set(key, tiled);
-        return tiled;
-      },
+      block,
+    };
+    const sights: { before: tf.Tensor3D | undefined; sight: Sight }[] = [];
+    const sightOf = (layer: number): Sight => {
+      const window = plan.window(layer);
+      const before = past?.positions[layer];
+      const known = sights.find((other) => other.before === before && other.sight.window === window);
+      if (known !== undefined) return known.sight;
+      const keys = before === undefined ? own : concatPositions(before, own);
+      const sight: Sight = { queries, keys, window };
+      if (block >= batch.tokens) sight.mask = this.mask(sight, 0, batch.tokens);
+      sights.push({ before, sight });
+      return sight;
     };
 
     let x = this.embed(batch.ids, options);
@@ -157,10 +183,18 @@ export class Decoder {
     for (let layer = 0; layer < count; layer++) {
       if (collectHidden === true || collectHidden === layer) hiddenStates.push(x);
       const short = options.cacheOnly && layer === count - 1;
-      // Made here, since it serves other layers too: what a layer makes ends with it.
-      if (!short && pass.block >= batch.tokens) pass.mask(layer, 0, batch.tokens);
+      const here: Pass = {
+        ...pass,
+        ...(past !== undefined && { past: { keys: past.keys[layer]!, values: past.values[layer]! } }),
+        // Made here, since it serves other layers too: what a layer makes ends with it.
+        ...(!short && { sight: sightOf(layer) }),
+      };
       const before = x;
-      const result = tf.tidy(() => (short ? this.cacheOnly(before, layer, pass) : this.layer(before, layer, pass)));
+      const result = tf.tidy(() => {
+        if (short) return this.cacheOnly(before, layer, here);
+        const again = this.checkpointLayers && options.observeAttention === undefined;
+        return again ? this.checkpointed(before, layer, here) : this.layer(before, layer, here);
+      });
       x = result.x;
       cache.keys.push(result.keys);
       cache.values.push(result.values);
@@ -177,14 +211,31 @@ export class Decoder {
 
   /** Logits of rows of the residual stream: [rows, hidden] to [rows, vocabulary]. */
   logits(hidden: tf.Tensor2D): tf.Tensor2D {
-    let final = this.finalHidden(hidden);
-    if (this.logitScale !== 1) final = tf.mul(final, this.logitScale);
+    return this.project(this.finalHidden(hidden));
+  }
+
+  /** Logits of rows behind the final norm: [rows, hidden] to [rows, vocabulary]. */
+  project(normed: tf.Tensor2D): tf.Tensor2D {
+    const final = this.logitScale === 1 ? normed : tf.mul<tf.Tensor2D>(normed, this.logitScale);
     const { head, embedding } = this.weights;
     const logits =
       head === undefined
         ? tf.matMul<tf.Tensor2D>(final, embedding, false, true)
         : tf.matMul<tf.Tensor2D>(final, head);
     return softcap(logits, this.plan.logitSoftcap);
+  }
+
+  /** What `project` turns the gradient of its logits into: [rows, vocabulary] to [rows, hidden]. */
+  projectGradient(logits: tf.Tensor2D, gradient: tf.Tensor2D): tf.Tensor2D {
+    const { head, embedding } = this.weights;
+    const cap = this.plan.logitSoftcap;
+    const uncapped =
+      cap === undefined ? gradient : tf.mul(gradient, tf.sub(1, tf.square(tf.div(logits, cap))));
+    const final =
+      head === undefined
+        ? tf.matMul<tf.Tensor2D>(uncapped, embedding)
+        : tf.matMul<tf.Tensor2D>(uncapped, head, false, true);
+    return this.logitScale === 1 ? final : tf.mul(final, this.logitScale);
   }
 
   /** Embeddings of token ids, and of ids behind the vocabulary where they stand for something: [ids, hidden]. */
@@ -206,6 +257,45 @@ export class Decoder {
     return embeddingOffset === undefined ? x : tf.add(x, embeddingOffset);
   }
 
+  /** Mask of `count` query tokens from `first` on: [rows, heads or 1, group·count, keys]. */
+  private mask({ queries, keys, window }: Sight, first: number, count: number): tf.Tensor4D {
+    const group = this.config.numHeads / this.config.numKvHeads;
+    const mask = attentionMask(tf.slice(queries, [0, first], [-1, count]), keys, window);
+    return group === 1 ? mask : tf.tile(mask, [1, 1, group, 1]);
+  }
+
+  /** `layer`, computed again in the backward pass; nobody observes its attention. */
+  private checkpointed(x: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
+    const { rotary, sight, past, bias, lora, batch, tokens, block } = pass;
+    const { queries, keys: positions, mask, window } = sight!;
+    const weights = Object.values(this.weights.layers[layer]!) as tf.Tensor[];
+    const pairs = Object.values(lora?.adapter.layers[layer] ?? {}).flatMap(({ a, b }) => [a, b]);
+    const [next, keys, values] = checkpoint(
+      (given) => {
+        const again = this.layer(given.x as tf.Tensor2D, layer, {
+          ...{ batch, tokens, block },
+          rotary: { cos: given.cos!, signedSin: given.signedSin! },
+          sight: {
+            queries: given.queries as tf.Tensor2D,
+            keys: given.positions as tf.Tensor3D,
+            window,
+            ...(mask && { mask: given.mask as tf.Tensor4D }),
+          },
+          ...(past && { past: { keys: given.keys as tf.Tensor4D, values: given.values as tf.Tensor4D } }),
+          ...(bias && { bias: given.bias as tf.Tensor4D }),
+          lora: lora && { ...lora, ...(lora.routing && { routing: among(given, lora.routing) }) },
+        });
+        return [again.x, again.keys, again.values];
+      },
+      {
+        inputs: { x, ...past, ...(bias && { bias }), ...lora?.routing },
+        constants: { ...rotary, queries, positions, ...(mask && { mask }) },
+        variables: [...weights, ...pairs].filter((tensor) => tensor instanceof tf.Variable),
+      },
+    );
+    return { x: next as tf.Tensor2D, keys: keys as tf.Tensor4D, values: values as tf.Tensor4D };
+  }
+
   private layer(x: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
     const { config, plan } = this;
     const weights = this.weights.layers[layer]!;
@@ -224,13 +314,14 @@ export class Decoder {
 
   private attention(h: tf.Tensor2D, layer: number, pass: Pass): LayerResult {
     const { numHeads, numKvHeads, headDim, rmsNormEps } = this.config;
-    const { batch, tokens, options } = pass;
+    const { batch, tokens, block, past, observeAttention } = pass;
+    const sight = pass.sight!;
     const weights = this.weights.layers[layer]!;
     const group = numHeads / numKvHeads;
 
     let qkv = tf.matMul(h, weights.qkv);
     if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
-    if (options.lora) qkv = tf.add(qkv, loraDelta(h, options.lora, layer, ['q', 'k', 'v']));
+    if (pass.lora) qkv = tf.add(qkv, loraDelta(h, pass.lora, layer, ['q', 'k', 'v']));
     qkv = normHeads(qkv as tf.Tensor2D, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
     const heads = tf.reshape(qkv, [batch, tokens, numHeads + 2 * numKvHeads, headDim]);
     const [queryKey, value] = tf.split(heads, [numHeads + numKvHeads, numKvHeads], 2) as [
@@ -241,26 +332,24 @@ export class Decoder {
     const [query, key] = tf.split(rotated, [numHeads, numKvHeads], 1) as [tf.Tensor4D, tf.Tensor4D];
     const ownValues = tf.transpose(value, [0, 2, 1, 3]);
 
-    const past = options.past;
-    const keys = past === undefined ? key : tf.concat([past.keys[layer]!, key], 2);
-    const values = past === undefined ? ownValues : tf.concat([past.values[layer]!, ownValues], 2);
+    const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
+    const values = past === undefined ? ownValues : tf.concat([past.values, ownValues], 2);
+    const whole = sight.mask;
     const attend = (first: number, count: number): tf.Tensor[] => {
       const some = count === tokens ? query : tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
       // Query heads that share a KV head are consecutive: their tokens become rows of one matrix.
       const grouped = tf.reshape(some, [batch, numKvHeads, group * count, headDim]);
       const scaled = tf.mul(grouped, this.plan.attentionScale);
       const scores = softcap(tf.matMul(scaled, keys, false, true), this.plan.attentionSoftcap);
-      const masked = tf.add(scores, pass.mask(layer, first, count));
+      const masked = tf.add(scores, whole ?? this.mask(sight, first, count));
       const probabilities = tf.softmax(pass.bias === undefined ? masked : tf.add(masked, pass.bias));
       const mixed = tf.reshape(tf.matMul(probabilities, values), [batch, numHeads, count, headDim]);
-      if (options.observeAttention === undefined) return [mixed];
+      if (observeAttention === undefined) return [mixed];
       const shape = [batch, numKvHeads, group, count, keys.shape[2]] as [number, number, number, number, number];
-      return [mixed, options.observeAttention(layer, tf.reshape(probabilities, shape), first)];
+      return [mixed, observeAttention(layer, tf.reshape(probabilities, shape), first)];
     };
-    const { block } = pass;
-    // In one piece the mask is kept for other layers, which a tidy would end.
     const parts =
-      block >= tokens
+      whole !== undefined
         ? [attend(0, tokens)]
         : Array.from({ length: Math.ceil(tokens / block) }, (_, i) =>
             tf.tidy(() => attend(i * block, Math.min(block, tokens - i * block))),
@@ -269,12 +358,12 @@ export class Decoder {
     const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
     let out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
     if (weights.attentionOutBias) out = tf.add(out, weights.attentionOutBias);
-    if (options.lora) out = tf.add(out, loraDelta(rows as tf.Tensor2D, options.lora, layer, ['o']));
+    if (pass.lora) out = tf.add(out, loraDelta(rows as tf.Tensor2D, pass.lora, layer, ['o']));
     return {
       x: out,
       keys: key,
       values: ownValues,
-      ...(options.observeAttention && { observed: tf.addN(parts.map(([, observed]) => observed!)) }),
+      ...(observeAttention && { observed: tf.addN(parts.map(([, observed]) => observed!)) }),
     };
   }
 
@@ -287,7 +376,7 @@ export class Decoder {
     const columns = tf.slice(weights.qkv, [0, numHeads * headDim], [-1, width]);
     let kv = tf.matMul(h, columns);
     if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
-    if (pass.options.lora) kv = tf.add(kv, loraDelta(h, pass.options.lora, layer, ['k', 'v']));
+    if (pass.lora) kv = tf.add(kv, loraDelta(h, pass.lora, layer, ['k', 'v']));
     kv = normHeads(kv as tf.Tensor2D, weights, [0, numKvHeads, numKvHeads], rmsNormEps);
     const heads = tf.reshape(kv, [pass.batch, pass.tokens, 2 * numKvHeads, headDim]);
     const [key, value] = tf.split(heads, 2, 2) as [tf.Tensor4D, tf.Tensor4D];

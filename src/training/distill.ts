@@ -22,6 +22,8 @@ export interface DistillOptions extends AdamWOptions, ScheduleOptions, Retention
   max_grad_norm: number;
   micro_batch_size: number;
   gradient_accumulation_steps: number;
+  /** Layers are computed a second time in the backward pass, which keeps less; not where not given. */
+  gradient_checkpointing?: boolean | undefined;
   eval_steps: number;
   save_steps: number;
   max_context_tokens: number;
@@ -75,7 +77,22 @@ class ExampleStream {
     return order[cursor % size]!;
   }
 
-  next(): Example {
+  /** The micro-batches of one step. */
+  batches(step: number): MicroBatch[] {
+    const { options } = this;
+    const random = new Random(`retention/${options.seed}/${step}`);
+    const drawn = Array.from({ length: options.gradient_accumulation_steps }, () => {
+      const examples = Array.from({ length: options.micro_batch_size }, () => this.next());
+      const kept = examples.map(({ context }) =>
+        keptRows(sampleRetention(options, step + 1, random), context.length),
+      );
+      return { examples, kept, targets: examples.reduce((sum, { targets }) => sum + targets.length, 0) };
+    });
+    const total = drawn.reduce((sum, { targets }) => sum + targets, 0);
+    return drawn.map(({ targets, ...batch }) => ({ ...batch, share: targets / total }));
+  }
+
+  private next(): Example {
     for (let tried = 0; tried < 10_000; tried++) {
       const passage = this.source.get(this.passageAt(this.cursor++));
       const example = makeExample(passage, this.tokenizer, {
@@ -101,11 +118,17 @@ interface Course<A extends Adapter> {
   options: DistillOptions;
 }
 
-/** Loss and gradients of one micro-batch. */
+/** A part of a step's batch, and the share of the step's targets that are its own. */
+interface MicroBatch {
+  examples: readonly Example[];
+  kept: readonly number[];
+  share: number;
+}
+
+/** Share of the loss and of its gradients that a micro-batch has. */
 function microStep<A extends Adapter>(
   course: Course<A>,
-  examples: readonly Example[],
-  kept: readonly number[],
+  { examples, kept, share }: MicroBatch,
   random: Random,
 ): { loss: number; grads: tf.NamedTensorMap } {
   const { model, trainable, adapter, objective, parameters, variables, options } = course;
@@ -116,7 +139,8 @@ function microStep<A extends Adapter>(
   const { value, grads } = tf.tidy(() =>
     tf.variableGrads(() => {
       const student = studentPass(model, trainable, adapter, teacher);
-      return objective.loss({ model, examples, teacher, student, parameters, options, random });
+      const loss = objective.loss({ model, examples, teacher, student, parameters, options, random });
+      return share === 1 ? loss : tf.mul<tf.Scalar>(loss, share);
     }, variables),
   );
   const loss = value.dataSync()[0]!;
@@ -143,6 +167,7 @@ export async function distill<A extends Adapter>(
   const parameters = objective.parameters(model);
   const trained = { ...trainable.trained(adapter), ...parameters };
   const variables = Object.values(trained);
+  model.checkpointLayers = options.gradient_checkpointing ?? false;
   const course = { model, trainable, adapter, objective, parameters, variables, options };
   const optimiser = new AdamW(trained, options);
   const progress: Progress = {
@@ -161,44 +186,29 @@ export async function distill<A extends Adapter>(
         return { step: progress.step, finished: false };
       }
       const started = performance.now();
-      const random = new Random(`retention/${options.seed}/${progress.step}`);
       const sums: Record<string, tf.Tensor> = {};
       let loss = 0;
       let tokens = 0;
-      for (let micro = 0; micro < options.gradient_accumulation_steps; micro++) {
-        const examples = Array.from({ length: options.micro_batch_size }, () => stream.next());
-        const kept = examples.map((example) =>
-          keptRows(sampleRetention(options, progress.step + 1, random), example.context.length),
-        );
+      for (const [micro, batch] of stream.batches(progress.step).entries()) {
         const draws = new Random(`objective/${options.seed}/${progress.step}/${micro}`);
-        const result = microStep(course, examples, kept, draws);
-        loss += result.loss / options.gradient_accumulation_steps;
+        const result = microStep(course, batch, draws);
+        loss += result.loss;
         for (const [name, variable] of Object.entries(trained)) {
           const gradient = result.grads[variable.name]!;
           const before = sums[name];
           sums[name] = before === undefined ? gradient : tf.add(before, gradient);
           if (before !== undefined) tf.dispose([before, gradient]);
         }
-        tokens += examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0);
+        tokens += batch.examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0);
       }
       if (!Number.isFinite(loss)) {
         throw new Error(`the loss is ${loss} at step ${progress.step + 1}; the last checkpoint is kept`);
       }
-      const mean = tf.tidy(() =>
-        options.gradient_accumulation_steps === 1
-          ? sums
-          : Object.fromEntries(
-              Object.entries(sums).map(([name, sum]) => [
-                name,
-                tf.div(sum, options.gradient_accumulation_steps),
-              ]),
-            ),
-      );
-      const { gradients, norm } = clipByGlobalNorm(mean, options.max_grad_norm);
+      const { gradients, norm } = clipByGlobalNorm(sums, options.max_grad_norm);
       progress.step += 1;
       const learningRate = learningRateAt(progress.step, options);
       optimiser.update(gradients, learningRate);
-      tf.dispose([...new Set([...Object.values(sums), ...Object.values(mean), ...Object.values(gradients)])]);
+      tf.dispose([...new Set([...Object.values(sums), ...Object.values(gradients)])]);
       const seconds = (performance.now() - started) / 1000;
       hooks.report({
         step: progress.step,

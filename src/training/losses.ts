@@ -1,6 +1,44 @@
 /** Losses over rows of logits, each with its gradient in one pass. */
 import * as tf from '@tensorflow/tfjs-core';
 
+/** A sum over rows of logits, and its gradient in them. (A type, so that tf.tidy takes it.) */
+export type Sloped = {
+  value: tf.Scalar;
+  /** [rows, vocabulary] */
+  slope: tf.Tensor2D;
+};
+
+/** Weights [rows] of a mean, as shares of 1. */
+export function shares(weights: tf.Tensor1D): tf.Tensor1D {
+  return tf.div(weights, tf.sum(weights));
+}
+
+/** A loss whose gradient is known with its value. */
+function withSlope(logits: tf.Tensor2D, f: (logits: tf.Tensor2D) => Sloped): tf.Scalar {
+  const loss = tf.customGrad((input, save) => {
+    const { value, slope } = f(input as tf.Tensor2D);
+    (save as tf.GradSaveFunc)([slope]);
+    return { value, gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.mul(saved[0]!, dy) };
+  });
+  return loss(logits) as tf.Scalar;
+}
+
+/**
+ * Cross entropy of rows, each counted by its share.
+ * @param labels int32 [rows]
+ * @param share [rows]
+ */
+export function crossEntropyOf(logits: tf.Tensor2D, labels: tf.Tensor1D, share: tf.Tensor1D): Sloped {
+  return tf.tidy(() => {
+    const logProbabilities = tf.logSoftmax(logits);
+    const targets = tf.oneHot(labels, logits.shape[1]);
+    return {
+      value: tf.neg(tf.sum<tf.Scalar>(tf.mul(tf.sum(tf.mul(logProbabilities, targets), 1), share))),
+      slope: tf.mul(tf.sub(tf.exp(logProbabilities), targets), tf.expandDims(share, 1)),
+    };
+  });
+}
+
 /**
  * Weighted mean cross entropy.
  * @param logits [rows, vocabulary]
@@ -9,21 +47,7 @@ import * as tf from '@tensorflow/tfjs-core';
  * @returns scalar, natural log
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, weights: tf.Tensor1D): tf.Scalar {
-  const loss = tf.customGrad((input, save) => {
-    const x = input as tf.Tensor2D;
-    const logProbabilities = tf.logSoftmax(x);
-    const targets = tf.oneHot(labels, x.shape[1]);
-    const share = tf.div(weights, tf.sum(weights));
-    (save as tf.GradSaveFunc)([logProbabilities, targets, share]);
-    return {
-      value: tf.neg(tf.sum(tf.mul(tf.sum(tf.mul(logProbabilities, targets), 1), share))),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [logP, target, rowShare] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-        return tf.mul(tf.sub(tf.exp(logP), target), tf.mul(tf.expandDims(rowShare, 1), dy));
-      },
-    };
-  });
-  return loss(logits) as tf.Scalar;
+  return withSlope(logits, (x) => crossEntropyOf(x, labels, shares(weights)));
 }
 
 /** Forward KL(p‖q) and reverse KL(q‖p) of each row, exact over the vocabulary, natural log; p = teacher. */
@@ -43,8 +67,37 @@ export function klRows(
 }
 
 /**
- * KV-Distill's objective (section 3.3): the weighted mean over rows of
- * λ·KL(p‖q) + (1−λ)·KL(q‖p). No gradient reaches the teacher.
+ * KV-Distill's objective (section 3.3) summed over rows, each counted by its share:
+ * λ·KL(p‖q) + (1−λ)·KL(q‖p), p = teacher.
+ * @param share [rows]
+ * @param forwardWeight λ
+ */
+export function mixedKlOf(
+  teacherLogits: tf.Tensor2D,
+  studentLogits: tf.Tensor2D,
+  share: tf.Tensor1D,
+  forwardWeight: number,
+): Sloped {
+  return tf.tidy(() => {
+    const logP = tf.logSoftmax(teacherLogits);
+    const logQ = tf.logSoftmax(studentLogits);
+    const p = tf.exp(logP);
+    const q = tf.exp(logQ);
+    const gap = tf.sub(logQ, logP);
+    const reverse = tf.sum(tf.mul(q, gap), 1, true);
+    const forward = tf.neg(tf.sum(tf.mul(p, gap), 1, true));
+    const column = tf.expandDims(share, 1);
+    const mixed = tf.add(tf.mul(forward, forwardWeight), tf.mul(reverse, 1 - forwardWeight));
+    const slope = tf.add(
+      tf.mul(tf.sub(q, p), forwardWeight),
+      tf.mul(tf.mul(q, tf.sub(gap, reverse)), 1 - forwardWeight),
+    );
+    return { value: tf.sum(tf.mul(mixed, column)), slope: tf.mul(slope, column) };
+  });
+}
+
+/**
+ * KV-Distill's objective as the weighted mean over rows. No gradient reaches the teacher.
  * @param teacherLogits [rows, vocabulary]
  * @param studentLogits [rows, vocabulary]
  * @param weights [rows], not all zero
@@ -56,25 +109,5 @@ export function mixedKl(
   weights: tf.Tensor1D,
   forwardWeight: number,
 ): tf.Scalar {
-  const loss = tf.customGrad((input, save) => {
-    const logP = tf.logSoftmax(teacherLogits);
-    const logQ = tf.logSoftmax(input as tf.Tensor2D);
-    const p = tf.exp(logP);
-    const q = tf.exp(logQ);
-    const gap = tf.sub(logQ, logP);
-    const reverse = tf.sum(tf.mul(q, gap), 1, true);
-    const forward = tf.neg(tf.sum(tf.mul(p, gap), 1, true));
-    const share = tf.expandDims(tf.div(weights, tf.sum(weights)), 1);
-    const mixed = tf.add(tf.mul(forward, forwardWeight), tf.mul(reverse, 1 - forwardWeight));
-    const slope = tf.add(
-      tf.mul(tf.sub(q, p), forwardWeight),
-      tf.mul(tf.mul(q, tf.sub(gap, reverse)), 1 - forwardWeight),
-    );
-    (save as tf.GradSaveFunc)([tf.mul(slope, share)]);
-    return {
-      value: tf.sum(tf.mul(mixed, share)),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.mul(saved[0]!, dy),
-    };
-  });
-  return loss(studentLogits) as tf.Scalar;
+  return withSlope(studentLogits, (x) => mixedKlOf(teacherLogits, x, shares(weights), forwardWeight));
 }

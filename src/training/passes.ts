@@ -22,8 +22,8 @@ export interface TeacherPass {
   hidden?: tf.Tensor2D | undefined;
   /** The targets, int32 [targets]. */
   labels: tf.Tensor1D;
-  /** [targets, vocabulary]; absent where no teacher was wanted. */
-  logits?: tf.Tensor2D | undefined;
+  /** What the frozen model projects to its logits there, [targets, hidden]; absent where no teacher was wanted. */
+  normed?: tf.Tensor2D | undefined;
 }
 
 export interface TeacherOptions {
@@ -35,15 +35,25 @@ export interface TeacherOptions {
   padTo?: { contextTokens: number; continuationTokens: number };
 }
 
-/** Logits at `rows` of the continuations, attending to an encoding: [targets, vocabulary]. */
-export function continuationLogits(
+/** What is projected to logits at `rows` of the continuations, attending to an encoding: [targets, hidden]. */
+function continuationNormed(
   model: Decoder,
   continuations: TokenBatch,
   { cache, bias }: Encoding,
   rows: tf.Tensor1D,
 ): tf.Tensor2D {
   const { hidden } = model.forward(continuations, { past: cache, pastBias: bias });
-  return model.logits(tf.gather(hidden, rows));
+  return model.finalHidden(tf.gather(hidden, rows));
+}
+
+/** Logits at `rows` of the continuations, attending to an encoding: [targets, vocabulary]. */
+export function continuationLogits(
+  model: Decoder,
+  continuations: TokenBatch,
+  encoding: Encoding,
+  rows: tf.Tensor1D,
+): tf.Tensor2D {
+  return model.project(continuationNormed(model, continuations, encoding, rows));
 }
 
 /**
@@ -77,14 +87,14 @@ export function teacherPass(
   const rows = examples.flatMap((example, b) => example.targets.map((t) => b * continuations.tokens + t));
   const labels = examples.flatMap(({ continuation, targets }) => targets.map((t) => continuation[t + 1]!));
   const targetRows = tf.tensor1d(rows, 'int32');
-  const { hidden, logits } = tf.tidy((): { hidden?: tf.Tensor2D; logits?: tf.Tensor2D } => {
+  const { hidden, normed } = tf.tidy((): { hidden?: tf.Tensor2D; normed?: tf.Tensor2D } => {
     if (!teacher) return layers === undefined ? {} : { hidden: model.forward(contexts, { layers }).hidden };
     const collected = !folded && layers !== undefined ? { collectHidden: layers } : {};
     const encoded = model.forward(whole, { cacheOnly: true, ...collected });
-    const spoken = continuationLogits(model, continuations, encoded, targetRows);
-    if (layers === undefined) return { logits: spoken };
+    const spoken = continuationNormed(model, continuations, encoded, targetRows);
+    if (layers === undefined) return { normed: spoken };
     const below = folded ? model.forward(contexts, { layers }).hidden : encoded.hiddenStates[0]!;
-    return { hidden: below, logits: spoken };
+    return { hidden: below, normed: spoken };
   });
   return {
     contexts,
@@ -94,13 +104,13 @@ export function teacherPass(
     targetRows,
     labels: tf.tensor1d(labels, 'int32'),
     hidden,
-    logits,
+    normed,
   };
 }
 
 /** Frees what `teacherPass` made. */
-export function disposePass({ targetRows, labels, hidden, logits }: TeacherPass): void {
-  tf.dispose([targetRows, labels, hidden, logits].filter((x) => x !== undefined));
+export function disposePass({ targetRows, labels, hidden, normed }: TeacherPass): void {
+  tf.dispose([targetRows, labels, hidden, normed].filter((x) => x !== undefined));
 }
 
 /** What the student attends to: the encoding of each fold, and of each whole context. */
@@ -125,12 +135,17 @@ export function studentPass<A extends Adapter>(
   return { folds, whole };
 }
 
-/** Logits of the student at the target rows: [targets, vocabulary]. */
-export function studentLogits(
+/** What is projected to the student's logits at the target rows: [targets, hidden]. */
+export function studentNormed(
   model: Decoder,
   { whole }: StudentPass,
   { continuations, targetRows }: TeacherPass,
 ): tf.Tensor2D {
   const behind = { ...continuations, starts: whole.cache.nextPositions };
-  return continuationLogits(model, behind, whole, targetRows);
+  return continuationNormed(model, behind, whole, targetRows);
+}
+
+/** Logits of the student at the target rows: [targets, vocabulary]. */
+export function studentLogits(model: Decoder, student: StudentPass, teacher: TeacherPass): tf.Tensor2D {
+  return model.project(studentNormed(model, student, teacher));
 }

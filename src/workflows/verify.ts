@@ -15,7 +15,8 @@ import type { Decoder } from '../models/decoder.js';
 import { greedy } from '../models/generate.js';
 import { loraTargets } from '../models/lora.js';
 import { openSafetensors, type SafetensorsFile } from '../models/safetensors.js';
-import { klRows, mixedKl } from '../training/losses.js';
+import { klRows } from '../training/losses.js';
+import { klLoss } from '../training/objectives/kl.js';
 import {
   disposePass,
   studentLogits,
@@ -160,11 +161,17 @@ function checkGradients(
   against(`${prefix}.grad.scorer.output.weight`, adapter.scorer.output);
 }
 
-/** One whole KV-Distill step (scores, selection, logits, losses, gradients) against a reference folder. */
-export async function verifyKvd(folder: string): Promise<Check[]> {
+/**
+ * One whole KV-Distill step (scores, selection, logits, losses, gradients) against a reference folder.
+ * @param ways how the model saves memory
+ */
+export async function verifyKvd(
+  folder: string,
+  ways: Partial<Pick<Decoder, 'checkpointLayers' | 'logitBlock' | 'attentionBlock'>> = {},
+): Promise<Check[]> {
   await startEngine();
   const reference = openReference(folder);
-  const model = loadDecoder(folder);
+  const model = Object.assign(loadDecoder(folder), ways);
   const checks = new Checks();
   const adapter = referenceAdapter(folder, model, reference);
   try {
@@ -203,7 +210,7 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
     };
     checks.compare(
       'teacher_logits at targets',
-      first.logits!.dataSync(),
+      model.project(first.normed!).dataSync(),
       rowsAt('teacher_logits', vocabulary),
     );
     disposePass(first);
@@ -225,14 +232,14 @@ export async function verifyKvd(folder: string): Promise<Check[]> {
           logits.dataSync(),
           rowsAt(`${prefix}.student_logits`, vocabulary),
         );
-        const { forward, reverse } = klRows(pass.logits!, logits);
+        const { forward, reverse } = klRows(model.project(pass.normed!), logits);
         checks.compare(`${prefix}.forward_kl`, forward.dataSync(), rowsAt(`${prefix}.forward_kl`, 1));
         checks.compare(`${prefix}.reverse_kl`, reverse.dataSync(), rowsAt(`${prefix}.reverse_kl`, 1));
       });
       const { value, grads } = tf.variableGrads(
         () => {
-          const logits = student(pass);
-          return mixedKl(pass.logits!, logits, tf.ones([logits.shape[0]]), 0.6);
+          const encoded = studentPass(model, kvdTrainable, adapter, pass);
+          return klLoss(model, pass, encoded, 0.6);
         },
         Object.values(kvdTrainable.trained(adapter)),
       );

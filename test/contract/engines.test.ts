@@ -49,7 +49,7 @@ function compute(family: string): Results {
   const { value, grads } = tf.variableGrads(
     () => {
       const student = studentLogits(model, studentPass(model, kvdTrainable, adapter, pass), pass);
-      return mixedKl(pass.logits!, student, tf.ones([student.shape[0]]), 0.6);
+      return mixedKl(model.project(pass.normed!), student, tf.ones([student.shape[0]]), 0.6);
     },
     trained.map(([, matrix]) => matrix),
   );

@@ -2,14 +2,22 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { makeBatch } from '../../models/batch.js';
 import { selectSequences } from '../../models/cache.js';
-import { crossEntropy } from '../losses.js';
-import { studentLogits } from '../passes.js';
+import type { Decoder } from '../../models/decoder.js';
+import { crossEntropyOf, shares } from '../losses.js';
+import { studentNormed } from '../passes.js';
+import { projectedLoss } from '../projected-loss.js';
 import { defineObjective, type LossInputs } from './objective.js';
 
 /** Asks for the context; a learned embedding, which starts as the mean of the model's. */
 const PROMPT = 'objective.autoencoding_prompt';
 const WEIGHT = 0.5;
 const MOST_TOKENS = 256;
+
+/** Mean cross-entropy of rows behind the final norm, [rows, hidden]. */
+function meanCrossEntropy(model: Decoder, normed: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
+  const share = shares(tf.ones([labels.shape[0]]));
+  return projectedLoss(model, normed, (logits, piece) => crossEntropyOf(logits, piece(labels), piece(share)));
+}
 
 /**
  * Cross-entropy of one fold's tokens, given the prompt and the rows that were kept of that fold, from the fold's
@@ -40,8 +48,8 @@ function autoencoding({ model, teacher, student, parameters, options, random }: 
     extraEmbeddings: parameters[PROMPT] as unknown as tf.Tensor2D,
   });
   const rows = wanted.flatMap((tokens, row) => tokens.map((_, t) => row * spoken.tokens + t));
-  const logits = model.logits(tf.gather(hidden, tf.tensor1d(rows, 'int32')));
-  return crossEntropy(logits, tf.tensor1d(wanted.flat(), 'int32'), tf.ones([rows.length]));
+  const normed = model.finalHidden(tf.gather(hidden, tf.tensor1d(rows, 'int32')));
+  return meanCrossEntropy(model, normed, tf.tensor1d(wanted.flat(), 'int32'));
 }
 
 export const aeLm = defineObjective({
@@ -56,8 +64,7 @@ export const aeLm = defineObjective({
   }),
   loss: (inputs) => {
     const { model, teacher, student, options } = inputs;
-    const logits = studentLogits(model, student, teacher);
-    const answers = crossEntropy(logits, teacher.labels, tf.ones([logits.shape[0]]));
+    const answers = meanCrossEntropy(model, studentNormed(model, student, teacher), teacher.labels);
     const weight = options.autoencoding_weight ?? WEIGHT;
     if (weight === 0) return answers;
     return tf.add(tf.mul(answers, 1 - weight), tf.mul(autoencoding(inputs), weight));

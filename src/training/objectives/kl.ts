@@ -1,8 +1,24 @@
 /** KV-Distill's objective: the student's next-token distributions against the teacher's. */
 import * as tf from '@tensorflow/tfjs-core';
-import { mixedKl } from '../losses.js';
-import { studentLogits } from '../passes.js';
+import { mixedKlOf, shares } from '../losses.js';
+import type { Decoder } from '../../models/decoder.js';
+import { studentNormed, type StudentPass, type TeacherPass } from '../passes.js';
+import { projectedLoss } from '../projected-loss.js';
 import { defineObjective } from './objective.js';
+
+/** λ·KL(teacher‖student) + (1−λ)·KL(student‖teacher), mean over the targets, nats. */
+export function klLoss(
+  model: Decoder,
+  teacher: TeacherPass,
+  student: StudentPass,
+  forwardWeight: number,
+): tf.Scalar {
+  const { normed } = teacher;
+  const share = shares(tf.ones([normed!.shape[0]]));
+  return projectedLoss(model, studentNormed(model, student, teacher), (logits, piece) =>
+    mixedKlOf(model.project(piece(normed!)), logits, piece(share), forwardWeight),
+  );
+}
 
 export const kl = defineObjective({
   name: 'kl',
@@ -10,8 +26,5 @@ export const kl = defineObjective({
   reference: 'arXiv 2503.10337, section 3.3',
   teacher: true,
   parameters: () => ({}),
-  loss: ({ model, teacher, student, options }) => {
-    const logits = studentLogits(model, student, teacher);
-    return mixedKl(teacher.logits!, logits, tf.ones([logits.shape[0]]), options.kl_forward_weight);
-  },
+  loss: ({ model, teacher, student, options }) => klLoss(model, teacher, student, options.kl_forward_weight),
 });

@@ -29,7 +29,7 @@ export interface LossInputs {
 }
 
 export interface Objective extends Entry {
-  /** Whether the loss looks at `teacher.logits`. */
+  /** Whether the loss looks at what the teacher says (`teacher.normed`). */
   readonly teacher: boolean;
   /** Variables that are trained with the adapter but do not outlive the training, by name. */
   parameters(model: Decoder): Record<string, tf.Variable>;
