@@ -152,11 +152,21 @@ export const ablations: Target = {
   title: 'Ablations beyond the paper',
   summary: 'η, rank, decay, sinks, selection by head, and accuracy against steps',
   reference: 'kvd',
-  experiments: ['short', 'ablations', 'table5-ae-lm', 'table5-no-routing', 'figure4', 'ablations-long'],
+  experiments: [
+    'short',
+    'ablations',
+    'table5-ae-lm',
+    'table5-no-routing',
+    'figure4',
+    'ablations-long',
+    'figure5',
+    'ablations-summaries',
+  ],
   build: (all) => {
     const domains = [
       { tasks: DOMAINS.SQuAD, metric: 'accuracy', title: 'Short documents: accuracy in %' },
       { tasks: DOMAINS.QuALITY, metric: 'letter_accuracy', title: 'Long documents: letter accuracy in %' },
+      { tasks: DOMAINS.SQuALITY, metric: 'rougeL', title: 'Focused summaries: ROUGE-L' },
     ];
     const blocks = domains.flatMap(({ tasks, metric, title }): Block[] => {
       const { evidence, others } = sameQuestions(all, tasks);
