@@ -111,6 +111,7 @@ export const icae = defineMethod({
   summary: 'ICAE: memory slots written by a LoRA encoder, read as soft tokens (question-independent)',
   reference: 'arXiv 2307.06945; positions and LoRA targets as in github.com/getao/icae',
   eviction: 'real',
+  ownPositions: true,
   budget: 'free',
   needs: { training: true, question: false, attention: false },
   trainable,

@@ -52,6 +52,8 @@ export interface Method<Options = unknown> extends Entry {
   readonly trainable?: Trainable;
   /** `free`: as many rows as asked for. Otherwise one and the same, and the contexts are never folded. */
   readonly budget: 'free' | FixedBudget;
+  /** Whether rows stand at positions of their own, which do not tell what tokens they were. */
+  readonly ownPositions?: boolean;
   readonly options: z.ZodObject;
   compress(request: CompressionRequest, options: Options): Compression;
 }

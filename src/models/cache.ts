@@ -183,3 +183,33 @@ export function selectSequences(cache: KvCache, sequences: readonly number[]): K
     };
   });
 }
+
+/** Without the rows that hold nothing in any sequence and head; the caller disposes `cache`, too. */
+export function withoutEmptyRows(cache: KvCache): KvCache {
+  return tf.tidy(() => {
+    const full = new Map<tf.Tensor, tf.Tensor1D | undefined>();
+    const rowsOf = (positions: tf.Tensor3D): tf.Tensor1D | undefined => {
+      if (full.has(positions)) return full.get(positions);
+      const holds = tf.any(tf.less(positions, PAD_POSITION), [0, 1]).dataSync();
+      const rows = Array.from(holds.keys()).filter((row) => holds[row]);
+      const index = rows.length < holds.length ? tf.tensor1d(rows, 'int32') : undefined;
+      full.set(positions, index);
+      return index;
+    };
+    const shared = new Map<tf.Tensor, tf.Tensor3D>();
+    const pick = <T extends tf.Tensor>(x: T, layer: number): T => {
+      const index = rowsOf(cache.positions[layer]!);
+      return index === undefined ? tf.clone(x) : (tf.gather(x, index, 2) as T);
+    };
+    return {
+      keys: cache.keys.map(pick),
+      values: cache.values.map(pick),
+      positions: cache.positions.map((before, layer) => {
+        const after = shared.get(before) ?? pick(before, layer);
+        shared.set(before, after);
+        return after;
+      }),
+      nextPositions: [...cache.nextPositions],
+    };
+  });
+}

@@ -8,6 +8,15 @@ export interface GreedyOptions {
   maxNewTokens: number;
   /** Generation of a row stops at any of these; they are not part of the output. */
   eosIds: readonly number[];
+  /** Rows of which no more is wanted; asked after each step. */
+  ended?(row: number): boolean;
+}
+
+/** One row's next token. */
+export interface NewToken {
+  /** Number of its prompt. */
+  row: number;
+  token: number;
 }
 
 /** Likeliest next token behind the last real token of each row of `hidden`. */
@@ -17,18 +26,16 @@ function nextTokens(model: Decoder, hidden: tf.Tensor2D, rows: readonly number[]
 }
 
 /**
- * Greedy continuation of `prompts`, attending to `cache` (which stays as it is). Once half of the rows have ended,
- * the others go on alone.
+ * Greedy continuation of `prompts`, attending to `cache` (which stays as it is), step by step: the new tokens of the
+ * rows that go on. Once half of the rows have ended, the others go on alone. Return early to stop; nothing is kept.
  * @param prompts token ids of each row, none empty
- * @returns new token ids of each row, without the end token
  */
-export function greedy(
+export function* greedySteps(
   model: Decoder,
   cache: KvCache | undefined,
   prompts: readonly (readonly number[])[],
   options: GreedyOptions,
-): number[][] {
-  const outputs: number[][] = prompts.map(() => []);
+): Generator<NewToken[], void> {
   /** Numbers of the rows that are still decoded, in the batch's order; `done` among them only wait. */
   let rows = prompts.map((_, row) => row);
   const done = prompts.map(() => false);
@@ -39,32 +46,54 @@ export function greedy(
     past = tf.tidy(next);
     if (before !== undefined && before !== cache) tf.dispose(cacheTensors(before));
   };
-  for (let step = 0; step < options.maxNewTokens; step++) {
-    let tokens: number[] = [];
-    const before = past;
-    replacePast(() => {
-      const batch = makeBatch(inputs, before === undefined ? {} : { starts: before.nextPositions });
-      const result = model.forward(batch, before === undefined ? {} : { past: before });
-      const last = batch.lengths.map((length, row) => row * batch.tokens + length - 1);
-      tokens = nextTokens(model, result.hidden, last);
-      return before === undefined ? result.cache : appendCache(before, result.cache);
-    });
-    tokens.forEach((token, i) => {
-      const row = rows[i]!;
-      if (done[row]) return;
-      if (options.eosIds.includes(token)) done[row] = true;
-      else outputs[row]!.push(token);
-    });
-    const left = [...rows.keys()].filter((i) => !done[rows[i]!]);
-    if (left.length === 0) break;
-    if (2 * left.length <= rows.length) {
-      const wide = past!;
-      replacePast(() => selectSequences(wide, left));
-      rows = left.map((i) => rows[i]!);
-      tokens = left.map((i) => tokens[i]!);
+  try {
+    for (let step = 0; step < options.maxNewTokens; step++) {
+      let tokens: number[] = [];
+      const before = past;
+      replacePast(() => {
+        const batch = makeBatch(inputs, before === undefined ? {} : { starts: before.nextPositions });
+        const result = model.forward(batch, before === undefined ? {} : { past: before });
+        const last = batch.lengths.map((length, row) => row * batch.tokens + length - 1);
+        tokens = nextTokens(model, result.hidden, last);
+        return before === undefined ? result.cache : appendCache(before, result.cache);
+      });
+      const fresh: NewToken[] = [];
+      tokens.forEach((token, i) => {
+        const row = rows[i]!;
+        if (done[row]) return;
+        if (options.eosIds.includes(token)) done[row] = true;
+        else fresh.push({ row, token });
+      });
+      yield fresh;
+      for (const row of rows) done[row] ||= options.ended?.(row) ?? false;
+      const left = [...rows.keys()].filter((i) => !done[rows[i]!]);
+      if (left.length === 0) break;
+      if (2 * left.length <= rows.length) {
+        const wide = past!;
+        replacePast(() => selectSequences(wide, left));
+        rows = left.map((i) => rows[i]!);
+        tokens = left.map((i) => tokens[i]!);
+      }
+      inputs = tokens.map((token) => [token]);
     }
-    inputs = tokens.map((token) => [token]);
+  } finally {
+    if (past !== undefined && past !== cache) tf.dispose(cacheTensors(past));
   }
-  if (past !== undefined && past !== cache) tf.dispose(cacheTensors(past));
+}
+
+/**
+ * Greedy continuation of `prompts` to its end (see `greedySteps`).
+ * @returns new token ids of each row, without the end token
+ */
+export function greedy(
+  model: Decoder,
+  cache: KvCache | undefined,
+  prompts: readonly (readonly number[])[],
+  options: GreedyOptions,
+): number[][] {
+  const outputs: number[][] = prompts.map(() => []);
+  for (const tokens of greedySteps(model, cache, prompts, options)) {
+    for (const { row, token } of tokens) outputs[row]!.push(token);
+  }
   return outputs;
 }

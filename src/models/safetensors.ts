@@ -273,10 +273,8 @@ class Shards implements TensorSource {
   }
 }
 
-/** The weights in a Hugging Face folder: `model.safetensors`, or shards with their index. */
-export function openCheckpoint(folder: string): TensorSource {
-  const index = join(folder, 'model.safetensors.index.json');
-  if (!existsSync(index)) return openSafetensors(join(folder, 'model.safetensors'));
+/** Which shard each tensor is in, by the index at `index`. */
+function readIndex(index: string): Map<string, string> {
   const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
   if (map === null || typeof map !== 'object') throw bad(index, 'has no weight_map');
   const shardOf = new Map<string, string>();
@@ -286,7 +284,25 @@ export function openCheckpoint(folder: string): TensorSource {
     }
     shardOf.set(name, shard);
   }
-  return new Shards(folder, shardOf);
+  return shardOf;
+}
+
+function indexPath(folder: string): string {
+  return join(folder, 'model.safetensors.index.json');
+}
+
+/** The weights in a Hugging Face folder: `model.safetensors`, or shards with their index. */
+export function openCheckpoint(folder: string): TensorSource {
+  const index = indexPath(folder);
+  if (!existsSync(index)) return openSafetensors(join(folder, 'model.safetensors'));
+  return new Shards(folder, readIndex(index));
+}
+
+/** Paths of the files that `openCheckpoint` reads weights from, sorted. */
+export function checkpointFiles(folder: string): string[] {
+  const index = indexPath(folder);
+  const names = existsSync(index) ? [...new Set(readIndex(index).values())].sort() : ['model.safetensors'];
+  return names.map((name) => join(folder, name));
 }
 
 function encode(tensor: TensorToWrite): Uint8Array {

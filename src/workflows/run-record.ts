@@ -1,14 +1,9 @@
 /** What every stored run records of its surroundings. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { packageRoot } from '../base/paths.js';
 
-/** Version in package.json. */
-export function codeVersion(): string {
-  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
-}
+export { packageVersion as codeVersion } from '../base/paths.js';
 
 /** Commit that kvd runs from, with `+` behind it where files differ; null outside a checkout. */
 export function gitCommit(): string | null {

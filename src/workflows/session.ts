@@ -1,4 +1,6 @@
 /** A model made ready: engine started, weights and tokenizer loaded. */
+import { modelHash } from '../contexts/identity.js';
+import type { ContextModel } from '../contexts/model.js';
 import { resolveModel } from '../experiment/check.js';
 import { startEngine, type EngineInfo } from '../engine/index.js';
 import { loadDecoder } from '../models/checkpoint.js';
@@ -19,4 +21,21 @@ export async function openSession(nameOrPath: string): Promise<Session> {
   const tokenizer = loadTokenizer(folder);
   const engine = await startEngine();
   return { engine, model: loadDecoder(folder), tokenizer, folder };
+}
+
+/** A session whose model is told from others by its hash. */
+export interface LoadedModel extends Session, ContextModel {
+  /** Frees the weights. */
+  dispose(): void;
+}
+
+/** Loads a model to compress and ask contexts with: a folder, or a shipped model. */
+export async function loadModel(nameOrPath: string): Promise<LoadedModel> {
+  const session = await openSession(nameOrPath);
+  return {
+    ...session,
+    name: nameOrPath,
+    hash: modelHash(session.folder),
+    dispose: () => session.model.dispose(),
+  };
 }

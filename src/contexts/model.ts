@@ -1,0 +1,12 @@
+/** A model made ready, and the name and hash that tell it from others. */
+import type { Decoder } from '../models/decoder.js';
+import type { Tokenizer } from '../models/tokenizer.js';
+
+export interface ContextModel {
+  /** As it was named: a shipped model, or a folder. */
+  name: string;
+  /** SHA-256 over configuration and weights (see identity.ts). */
+  hash: string;
+  model: Decoder;
+  tokenizer: Tokenizer;
+}
