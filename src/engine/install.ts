@@ -147,11 +147,16 @@ async function compile(folder: string, addon: string): Promise<void> {
   try {
     cpSync(join(addon, 'binding'), join(workshop, 'binding'), { recursive: true });
     cpSync(join(addon, 'package.json'), join(workshop, 'package.json'));
-    cpSync(join(packageRoot, 'engine', 'process.cc'), join(workshop, 'binding', 'process.cc'));
+    const ours = join(packageRoot, 'engine');
+    cpSync(ours, join(workshop, 'binding'), { recursive: true });
+    const sources = readdirSync(ours, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.cc'),
+    );
     const recipe = readFileSync(join(addon, 'binding.gyp'), 'utf8');
     const source = "'binding/tfjs_binding.cc'";
     if (!recipe.includes(source)) throw new Error(`${ADDON_PACKAGE}: binding.gyp no longer lists ${source}`);
-    writeFileSync(join(workshop, 'binding.gyp'), recipe.replace(source, `${source}, 'binding/process.cc'`));
+    const listed = [source, ...sources.map((name) => `'binding/${name}'`)].join(', ');
+    writeFileSync(join(workshop, 'binding.gyp'), recipe.replace(source, listed));
     symlinkSync(join(folder, 'deps'), join(workshop, 'deps'));
     const prefix = dirname(dirname(process.execPath));
     const headers = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];

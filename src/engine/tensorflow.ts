@@ -3,12 +3,13 @@ import { createRequire } from 'node:module';
 import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine } from './engine.js';
+import { enableFused, type OpRunner } from './fused.js';
 import { ADDON_PACKAGE, addonPackageFolder, addonPath, installedEngine } from './native.js';
 
 const require = createRequire(import.meta.url);
 let device = 'not started';
 
-interface NativeBackend {
+interface NativeBackend extends OpRunner {
   isUsingGpuDevice: boolean;
 }
 
@@ -52,6 +53,7 @@ export const tensorflow: Engine = {
     tf.registerBackend('tensorflow', () => backend as unknown as tf.KernelBackend, 3);
     if (!(await tf.setBackend('tensorflow'))) throw new Error('TensorFlow did not start');
     device = backend.isUsingGpuDevice ? 'GPU' : 'CPU';
+    if (!backend.isUsingGpuDevice) enableFused(backend);
   },
   device: () => device,
 };

@@ -2,11 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkpoint } from '../engine/checkpointing.js';
 import type { DecoderPlan } from './architectures/architecture.js';
+import { fusedAvailable } from '../engine/fused.js';
+import { fusedAttention, splitHeads } from './attention.js';
 import { attentionMask, keyPositions, positionIds, type TokenBatch } from './batch.js';
 import { concatPositions, type KvCache } from './cache.js';
 import type { ModelConfig } from './config.js';
 import { loraDelta, type ActiveLora } from './lora.js';
-import { applyRotary, gatedActivations, normHeads, rmsNorm, softcap, type RotaryTable } from './ops.js';
+import { gatedActivations, normHeads, rmsNorm, softcap, type RotaryTable } from './ops.js';
 import { RotaryCache } from './rotary-cache.js';
 
 /** One layer's weights, ready to multiply from the right: matrices are [in, out], norms hold their full gain. */
@@ -157,6 +159,7 @@ export class Decoder {
       }),
       block,
     };
+    const fused = this.attendsAtOnce(pass);
     const sights: { before: tf.Tensor3D | undefined; sight: Sight }[] = [];
     const sightOf = (layer: number): Sight => {
       const window = plan.window(layer);
@@ -165,7 +168,7 @@ export class Decoder {
       if (known !== undefined) return known.sight;
       const keys = before === undefined ? own : concatPositions(before, own);
       const sight: Sight = { queries, keys, window };
-      if (block >= batch.tokens) sight.mask = this.mask(sight, 0, batch.tokens);
+      if (!fused && block >= batch.tokens) sight.mask = this.mask(sight, 0, batch.tokens);
       sights.push({ before, sight });
       return sight;
     };
@@ -257,6 +260,11 @@ export class Decoder {
     return embeddingOffset === undefined ? x : tf.add(x, embeddingOffset);
   }
 
+  /** Whether attention is one op, which leaves no weights to look at. */
+  private attendsAtOnce({ bias, observeAttention }: Pick<Pass, 'bias' | 'observeAttention'>): boolean {
+    return fusedAvailable() && bias === undefined && observeAttention === undefined;
+  }
+
   /** Mask of `count` query tokens from `first` on: [rows, heads or 1, group·count, keys]. */
   private mask({ queries, keys, window }: Sight, first: number, count: number): tf.Tensor4D {
     const group = this.config.numHeads / this.config.numKvHeads;
@@ -323,17 +331,17 @@ export class Decoder {
     if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
     if (pass.lora) qkv = tf.add(qkv, loraDelta(h, pass.lora, layer, ['q', 'k', 'v']));
     qkv = normHeads(qkv as tf.Tensor2D, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
-    const heads = tf.reshape(qkv, [batch, tokens, numHeads + 2 * numKvHeads, headDim]);
-    const [queryKey, value] = tf.split(heads, [numHeads + numKvHeads, numKvHeads], 2) as [
-      tf.Tensor4D,
-      tf.Tensor4D,
-    ];
-    const rotated = tf.transpose(applyRotary(queryKey, pass.rotary), [0, 2, 1, 3]);
-    const [query, key] = tf.split(rotated, [numHeads, numKvHeads], 1) as [tf.Tensor4D, tf.Tensor4D];
-    const ownValues = tf.transpose(value, [0, 2, 1, 3]);
+    const counts = { heads: numHeads, kvHeads: numKvHeads };
+    const { query, key, value } = splitHeads(qkv as tf.Tensor2D, batch, counts, pass.rotary);
 
     const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
-    const values = past === undefined ? ownValues : tf.concat([past.values, ownValues], 2);
+    const values = past === undefined ? value : tf.concat([past.values, value], 2);
+    if (this.attendsAtOnce(pass)) {
+      const { attentionScale: scale, attentionSoftcap } = this.plan;
+      const settings = { scale, softcap: attentionSoftcap, window: sight.window };
+      const rows = fusedAttention(query, keys, values, sight.queries, sight.keys, settings);
+      return { x: this.attentionOutput(rows, layer, pass), keys: key, values: value };
+    }
     const whole = sight.mask;
     const attend = (first: number, count: number): tf.Tensor[] => {
       const some = count === tokens ? query : tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
@@ -356,15 +364,20 @@ export class Decoder {
           );
     const mixed = parts.length === 1 ? parts[0]![0]! : tf.concat(parts.map(([part]) => part!), 2);
     const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
-    let out = tf.matMul<tf.Tensor2D>(rows as tf.Tensor2D, weights.attentionOut);
-    if (weights.attentionOutBias) out = tf.add(out, weights.attentionOutBias);
-    if (pass.lora) out = tf.add(out, loraDelta(rows as tf.Tensor2D, pass.lora, layer, ['o']));
     return {
-      x: out,
+      x: this.attentionOutput(rows as tf.Tensor2D, layer, pass),
       keys: key,
-      values: ownValues,
+      values: value,
       ...(observeAttention && { observed: tf.addN(parts.map(([, observed]) => observed!)) }),
     };
+  }
+
+  /** The heads of every token, side by side, through the output projection. */
+  private attentionOutput(rows: tf.Tensor2D, layer: number, { lora }: Pass): tf.Tensor2D {
+    const weights = this.weights.layers[layer]!;
+    let out = tf.matMul<tf.Tensor2D>(rows, weights.attentionOut);
+    if (weights.attentionOutBias) out = tf.add(out, weights.attentionOutBias);
+    return lora ? tf.add(out, loraDelta(rows, lora, layer, ['o'])) : out;
   }
 
   /** Keys and values of a last layer whose output nobody needs. */
@@ -378,13 +391,9 @@ export class Decoder {
     if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
     if (pass.lora) kv = tf.add(kv, loraDelta(h, pass.lora, layer, ['k', 'v']));
     kv = normHeads(kv as tf.Tensor2D, weights, [0, numKvHeads, numKvHeads], rmsNormEps);
-    const heads = tf.reshape(kv, [pass.batch, pass.tokens, 2 * numKvHeads, headDim]);
-    const [key, value] = tf.split(heads, 2, 2) as [tf.Tensor4D, tf.Tensor4D];
-    return {
-      x,
-      keys: tf.transpose(applyRotary(key, pass.rotary), [0, 2, 1, 3]),
-      values: tf.transpose(value, [0, 2, 1, 3]),
-    };
+    const counts = { heads: 0, kvHeads: numKvHeads };
+    const { key, value } = splitHeads(kv as tf.Tensor2D, pass.batch, counts, pass.rotary);
+    return { x, keys: key, values: value };
   }
 
   /** Frees weights and tables. */

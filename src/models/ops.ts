@@ -1,5 +1,6 @@
 /** Fused building blocks with hand-written gradients: fewer, larger ops than autodiff would record. */
 import * as tf from '@tensorflow/tfjs-core';
+import { fused, fusedAvailable } from '../engine/fused.js';
 
 /**
  * RMSNorm, `x / sqrt(mean(x²) + eps) * weight` over the last axis (Zhang & Sennrich 2019; as in Llama).
@@ -7,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
  * @param weight [width]
  */
 export function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor1D, eps: number): tf.Tensor2D {
+  if (fusedAvailable()) return fused('KvdNorm', { x, gain: weight }, { epsilon: eps })[0] as tf.Tensor2D;
   const norm = tf.customGrad((input, gain, save) => {
     const meanSquare = tf.mean(tf.square(input as tf.Tensor), -1, true);
     const inverse = tf.rsqrt(tf.add(meanSquare, eps));
@@ -82,6 +84,7 @@ export function applyRotary(x: tf.Tensor4D, table: RotaryTable): tf.Tensor4D {
 }
 
 function swiglu(gateUp: tf.Tensor2D): tf.Tensor2D {
+  if (fusedAvailable()) return fused('KvdGate', { gateUp }, { gelu: 0 })[0] as tf.Tensor2D;
   const gated = tf.customGrad((input, save) => {
     const [gate, up] = tf.split(input as tf.Tensor, 2, -1) as [tf.Tensor, tf.Tensor];
     const sigmoid = tf.sigmoid(gate);
@@ -100,6 +103,7 @@ function swiglu(gateUp: tf.Tensor2D): tf.Tensor2D {
 }
 
 function geluTanhGate(gateUp: tf.Tensor2D): tf.Tensor2D {
+  if (fusedAvailable()) return fused('KvdGate', { gateUp }, { gelu: 1 })[0] as tf.Tensor2D;
   const [gate, up] = tf.split(gateUp, 2, -1) as [tf.Tensor2D, tf.Tensor2D];
   const cubic = tf.add(gate, tf.mul(0.044715, tf.mul(gate, tf.square(gate))));
   const cdf = tf.mul(0.5, tf.add(1, tf.tanh(tf.mul(Math.sqrt(2 / Math.PI), cubic))));

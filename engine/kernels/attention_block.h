@@ -1,0 +1,190 @@
+// Attention of one head in blocks (Dao et al., arXiv 2205.14135 and 2307.08691): neither weights nor logits are ever
+// whole. Which keys a query sees is decided by positions alone, as in the decoder.
+
+namespace kvd {
+namespace {
+
+constexpr float kNever = 1e9f;
+
+inline float* Scratch(int64_t floats) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 64, floats * sizeof(float)) != 0) abort();
+  return static_cast<float*>(memory);
+}
+
+// Rows [count, width] as [count, padded], scaled.
+inline void Widen(const float* x, int64_t stride, int count, int width, float scale, float* y) {
+  const int padded = Padded(width);
+  for (int r = 0; r < count; r++)
+    for (int i = 0; i < padded; i++) y[r * padded + i] = i < width ? x[r * stride + i] * scale : 0.0f;
+}
+
+void Pack(const float* keys, const float* values, const float* positions, int rows, int width, float least,
+          float most, bool backward, PackedHead* packed) {
+  const int padded = Padded(width);
+  int count = 0;
+  for (int r = 0; r < rows; r++)
+    if (positions[r] <= most && positions[r] > least) packed->rows[count++] = r;
+  packed->count = count;
+  const int whole = (count + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
+  for (int n = 0; n < whole; n++) {
+    const int64_t transposed = int64_t(n / kKeyBlock) * width * kKeyBlock + n % kKeyBlock;
+    const bool real = n < count;
+    const int64_t row = real ? packed->rows[n] : 0;
+    const float *key = keys + row * width, *value = values + row * width;
+    packed->positions[n] = real ? positions[row] : kNever;
+    for (int i = 0; i < width; i++) packed->keys_t[transposed + int64_t(i) * kKeyBlock] = real ? key[i] : 0.0f;
+    if (backward) {
+      for (int i = 0; i < width; i++) packed->values[transposed + int64_t(i) * kKeyBlock] = real ? value[i] : 0.0f;
+      if (real) Widen(key, width, 1, width, 1.0f, packed->keys + int64_t(n) * padded);
+    } else if (real) {
+      Widen(value, width, 1, width, 1.0f, packed->values + int64_t(n) * padded);
+    }
+  }
+}
+
+struct Span {
+  float least, most;
+};
+
+inline Span SpanOf(const float* positions, int count) {
+  Span span = {positions[0], positions[0]};
+  for (int i = 1; i < count; i++) {
+    if (positions[i] < span.least) span.least = positions[i];
+    if (positions[i] > span.most) span.most = positions[i];
+  }
+  return span;
+}
+
+// Whether a block of keys is seen by none of the queries, or by all.
+enum class Sight { kNone, kSome, kAll };
+
+inline Sight SightOf(Span keys, Span queries, float window) {
+  if (keys.least > queries.most) return Sight::kNone;
+  if (window > 0 && keys.most <= queries.least - window) return Sight::kNone;
+  const bool all = keys.most <= queries.least && (window == 0 || keys.least > queries.most - window);
+  return all ? Sight::kAll : Sight::kSome;
+}
+
+inline vi Seen(vf keys, float query, float window) {
+  vi seen = keys <= query;
+  if (window > 0) seen &= keys > query - window;
+  return seen;
+}
+
+void Attend(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
+            int count, float* out, int64_t stride, float* log_sums) {
+  const int width = shape.width, padded = Padded(width);
+  float* memory = Scratch(kQueryBlock * (kKeyBlock + 2 * padded + 2));
+  float *logits = memory, *scaled = logits + kQueryBlock * kKeyBlock, *mixed = scaled + kQueryBlock * padded;
+  float *most = mixed + kQueryBlock * padded, *sums = most + kQueryBlock;
+  Widen(queries, width, count, width, shape.scale, scaled);
+  memset(mixed, 0, count * padded * sizeof(float));
+  for (int r = 0; r < count; r++) most[r] = -1e30f, sums[r] = 0;
+  const Span seekers = SpanOf(positions, count);
+  for (int first = 0; first < packed.count; first += kKeyBlock) {
+    const int keys = packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock;
+    const float* places = packed.positions + first;
+    const Sight sight = SightOf(SpanOf(places, keys), seekers, shape.window);
+    if (sight == Sight::kNone) continue;
+    const int columns = Padded(keys);
+    Product(count, columns, width, scaled, padded, 1, packed.keys_t + int64_t(first) * width, kKeyBlock, logits,
+            kKeyBlock, false);
+    const bool masked = sight == Sight::kSome || columns > keys;
+    for (int r = 0; r < count; r++) {
+      float* row = logits + r * kKeyBlock;
+      vf highest = Fill(-1e30f);
+      for (int j = 0; j < columns; j += kLanes) {
+        vf logit = Load(row + j);
+        if (shape.softcap > 0) logit = shape.softcap * Tanh(logit / shape.softcap);
+        if (masked) logit = Pick(Seen(Load(places + j), positions[r], shape.window), logit, Fill(-1e30f));
+        Store(row + j, logit);
+        highest = Most(highest, logit);
+      }
+      const float before = most[r], now = Greatest(highest);
+      if (now <= -1e30f) {
+        // No key of this block is seen by this query.
+        memset(row, 0, columns * sizeof(float));
+        continue;
+      }
+      if (now > before) {
+        const float shrunk = Exp(Fill(before - now))[0];
+        sums[r] *= shrunk;
+        for (int i = 0; i < padded; i += kLanes) Store(mixed + r * padded + i, Load(mixed + r * padded + i) * shrunk);
+        most[r] = now;
+      }
+      vf sum{};
+      for (int j = 0; j < columns; j += kLanes) {
+        const vf weight = Exp(Load(row + j) - most[r]);
+        Store(row + j, weight);
+        sum += weight;
+      }
+      sums[r] += Sum(sum);
+    }
+    Product(count, padded, keys, logits, kKeyBlock, 1, packed.values + int64_t(first) * padded, padded, mixed, padded,
+            true);
+  }
+  for (int r = 0; r < count; r++) {
+    const float share = sums[r] > 0 ? 1.0f / sums[r] : 0.0f;
+    for (int i = 0; i < width; i++) out[r * stride + i] = mixed[r * padded + i] * share;
+    log_sums[r] = sums[r] > 0 ? most[r] + logf(sums[r]) : 1e30f;
+  }
+  free(memory);
+}
+
+void AttendBackward(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
+                    int count, const float* out, const float* dout, int64_t stride, const float* log_sums,
+                    float* query_gradient, float* key_gradient, float* value_gradient) {
+  const int width = shape.width, padded = Padded(width);
+  float* memory = Scratch(kQueryBlock * (2 * kKeyBlock + 3 * padded + 1));
+  float *weights = memory, *slopes = weights + kQueryBlock * kKeyBlock;
+  float *scaled = slopes + kQueryBlock * kKeyBlock, *wide = scaled + kQueryBlock * padded;
+  float *gradient = wide + kQueryBlock * padded, *offsets = gradient + kQueryBlock * padded;
+  Widen(queries, width, count, width, shape.scale, scaled);
+  Widen(dout, stride, count, width, 1.0f, wide);
+  memset(gradient, 0, count * padded * sizeof(float));
+  for (int r = 0; r < count; r++) {
+    float sum = 0;
+    for (int i = 0; i < width; i++) sum += out[r * stride + i] * dout[r * stride + i];
+    offsets[r] = sum;
+  }
+  const Span seekers = SpanOf(positions, count);
+  for (int first = 0; first < packed.count; first += kKeyBlock) {
+    const int keys = packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock;
+    const float* places = packed.positions + first;
+    const Sight sight = SightOf(SpanOf(places, keys), seekers, shape.window);
+    if (sight == Sight::kNone) continue;
+    const int columns = Padded(keys);
+    const int64_t transposed = int64_t(first) * width;
+    Product(count, columns, width, scaled, padded, 1, packed.keys_t + transposed, kKeyBlock, weights, kKeyBlock,
+            false);
+    Product(count, columns, width, wide, padded, 1, packed.values + transposed, kKeyBlock, slopes, kKeyBlock, false);
+    const bool masked = sight == Sight::kSome || columns > keys;
+    for (int r = 0; r < count; r++) {
+      float *row = weights + r * kKeyBlock, *slope = slopes + r * kKeyBlock;
+      for (int j = 0; j < columns; j += kLanes) {
+        vf logit = Load(row + j);
+        vf bend = Fill(1.0f);
+        if (shape.softcap > 0) {
+          const vf tanh = Tanh(logit / shape.softcap);
+          logit = shape.softcap * tanh;
+          bend = 1.0f - tanh * tanh;
+        }
+        vf weight = Exp(logit - log_sums[r]);
+        if (masked) weight = Pick(Seen(Load(places + j), positions[r], shape.window), weight, vf{});
+        Store(row + j, weight);
+        Store(slope + j, weight * (Load(slope + j) - offsets[r]) * bend);
+      }
+    }
+    const int64_t at = int64_t(first) * padded;
+    Product(keys, padded, count, weights, 1, kKeyBlock, wide, padded, value_gradient + at, padded, true);
+    Product(keys, padded, count, slopes, 1, kKeyBlock, scaled, padded, key_gradient + at, padded, true);
+    Product(count, padded, keys, slopes, kKeyBlock, 1, packed.keys + at, padded, gradient, padded, true);
+  }
+  for (int r = 0; r < count; r++)
+    for (int i = 0; i < width; i++) query_gradient[r * width + i] = gradient[r * padded + i] * shape.scale;
+  free(memory);
+}
+
+}  // namespace
+}  // namespace kvd

@@ -1,0 +1,236 @@
+// Rotary embedding with the split into heads, and attention.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "inner.h"
+#include "op.h"
+#include "pool.h"
+
+namespace kvd {
+namespace {
+
+// Tokens that one thread rotates at a time.
+constexpr int64_t kTokens = 64;
+
+struct Heads {
+  int64_t batch, tokens, queries, keys, width, tables;
+};
+
+// Calls rotate(packed row, head's place in its own tensor, cos, sin, head) for each token's heads: 0 to queries are
+// those of queries, then those of keys, then those of values, which are not rotated.
+template <typename Each>
+void ForHeads(const Heads& h, const float* cos, const float* sin, const Each& each) {
+  const int64_t rows = h.batch * h.tokens;
+  ParallelFor((rows + kTokens - 1) / kTokens, [&](int64_t piece) {
+    for (int64_t row = piece * kTokens; row < std::min(rows, (piece + 1) * kTokens); row++) {
+      const int64_t b = row / h.tokens, t = row % h.tokens;
+      const int64_t table = ((h.tables == 1 ? 0 : b) * h.tokens + t) * h.width;
+      for (int64_t head = 0; head < h.queries + 2 * h.keys; head++) {
+        const int kind = head < h.queries ? 0 : head < h.queries + h.keys ? 1 : 2;
+        const int64_t own = kind == 0 ? head : (head - h.queries) % h.keys;
+        const int64_t heads = kind == 0 ? h.queries : h.keys;
+        each((row * (h.queries + 2 * h.keys) + head) * h.width, ((b * heads + own) * h.tokens + t) * h.width,
+             cos + table, sin + table, kind);
+      }
+    }
+  });
+}
+
+void Rotary(Run& run, const Attributes& attributes) {
+  const int64_t batch = attributes.i[0], queries = attributes.i[1], keys = attributes.i[2];
+  const int64_t rows = run.Dim(0, 0), width = run.Dim(0, 1) / (queries + 2 * keys), tokens = rows / batch;
+  const Heads heads = {batch, tokens, queries, keys, width, run.Size(1) / (tokens * width)};
+  const float* packed = run.In(0);
+  float* outs[] = {run.Out(0, {batch, queries, tokens, width}), run.Out(1, {batch, keys, tokens, width}),
+                   run.Out(2, {batch, keys, tokens, width})};
+  const int64_t half = width / 2;
+  ForHeads(heads, run.In(1), run.In(2), [&](int64_t from, int64_t to, const float* cos, const float* sin, int kind) {
+    const float* x = packed + from;
+    float* y = outs[kind] + to;
+    if (kind == 2) {
+      std::copy(x, x + width, y);
+      return;
+    }
+    for (int64_t i = 0; i < half; i++) y[i] = x[i] * cos[i] + x[half + i] * sin[i];
+    for (int64_t i = 0; i < half; i++) y[half + i] = x[half + i] * cos[half + i] + x[i] * sin[half + i];
+  });
+}
+
+void RotaryGrad(Run& run, const Attributes&) {
+  const int64_t batch = run.Dim(2, 0), queries = run.Dim(2, 1), tokens = run.Dim(2, 2), width = run.Dim(2, 3);
+  const int64_t keys = run.Dim(3, 1);
+  const Heads heads = {batch, tokens, queries, keys, width, run.Size(0) / (tokens * width)};
+  const float* gradients[] = {run.In(2), run.In(3), run.In(4)};
+  float* packed = run.Out(0, {batch * tokens, (queries + 2 * keys) * width});
+  const int64_t half = width / 2;
+  ForHeads(heads, run.In(0), run.In(1), [&](int64_t to, int64_t from, const float* cos, const float* sin, int kind) {
+    const float* dy = gradients[kind] + from;
+    float* dx = packed + to;
+    if (kind == 2) {
+      std::copy(dy, dy + width, dx);
+      return;
+    }
+    for (int64_t i = 0; i < half; i++) dx[i] = dy[i] * cos[i] + dy[half + i] * sin[half + i];
+    for (int64_t i = 0; i < half; i++) dx[half + i] = dy[half + i] * cos[half + i] + dy[i] * sin[i];
+  });
+}
+
+// Inputs 0 to 4 of both attention ops: queries [batch, heads, tokens, width], keys and values
+// [batch, kvHeads, rows, width], query positions [batch or 1, tokens], key positions [batch or 1, kvHeads or 1, rows].
+struct Attention {
+  int64_t batch, heads, tokens, width, kv_heads, rows, query_lists, key_batches, key_heads;
+  const float *queries, *keys, *values, *query_positions, *key_positions;
+  HeadShape shape;
+
+  Attention(Run& run, const Attributes& attributes)
+      : batch(run.Dim(0, 0)),
+        heads(run.Dim(0, 1)),
+        tokens(run.Dim(0, 2)),
+        width(run.Dim(0, 3)),
+        kv_heads(run.Dim(1, 1)),
+        rows(run.Dim(1, 2)),
+        query_lists(run.Dim(3, 0)),
+        key_batches(run.Dim(4, 0)),
+        key_heads(run.Dim(4, 1)),
+        queries(run.In(0)),
+        keys(run.In(1)),
+        values(run.In(2)),
+        query_positions(run.In(3)),
+        key_positions(run.In(4)),
+        shape{static_cast<int>(width), attributes.f[0], attributes.f[1], attributes.f[2]} {}
+
+  const float* PositionsOfQueries(int64_t b) const { return query_positions + (query_lists == 1 ? 0 : b) * tokens; }
+  const float* PositionsOfKeys(int64_t b, int64_t head) const {
+    return key_positions + ((key_batches == 1 ? 0 : b) * key_heads + (key_heads == 1 ? 0 : head)) * rows;
+  }
+};
+
+// Room for a packed head, and the head.
+class Packed {
+ public:
+  Packed(const Attention& a, int64_t b, int64_t head, bool backward) {
+    const int64_t padded = inner().padded(static_cast<int>(a.width));
+    const int64_t whole = (a.rows + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
+    rows_.reset(new int[whole]);
+    floats_.reset(new float[whole * (1 + a.width + padded + (backward ? padded : 0))]);
+    float* at = floats_.get();
+    head_.rows = rows_.get();
+    head_.positions = at;
+    head_.keys_t = at += whole;
+    head_.values = at += whole * a.width;
+    head_.keys = at += whole * padded;
+    const float* positions = a.PositionsOfQueries(b);
+    const auto span = std::minmax_element(positions, positions + a.tokens);
+    const float least = a.shape.window > 0 ? *span.first - a.shape.window : -1.0f;
+    const int64_t list = (b * a.kv_heads + head) * a.rows * a.width;
+    inner().pack(a.keys + list, a.values + list, a.PositionsOfKeys(b, head), static_cast<int>(a.rows),
+                 static_cast<int>(a.width), least, *span.second, backward, &head_);
+  }
+  const PackedHead& head() const { return head_; }
+
+ private:
+  std::unique_ptr<int[]> rows_;
+  std::unique_ptr<float[]> floats_;
+  PackedHead head_;
+};
+
+int64_t Blocks(int64_t tokens) { return (tokens + kQueryBlock - 1) / kQueryBlock; }
+
+void Attend(Run& run, const Attributes& attributes) {
+  const Attention a(run, attributes);
+  float* out = run.Out(0, {a.batch * a.tokens, a.heads * a.width});
+  float* log_sums = run.Out(1, {a.batch, a.heads, a.tokens});
+  const int64_t group = a.heads / a.kv_heads, blocks = Blocks(a.tokens), stride = a.heads * a.width;
+  std::vector<std::unique_ptr<Packed>> packed(a.batch * a.kv_heads);
+  const auto attend = [&](int64_t list, int64_t g, int64_t block) {
+    const int64_t b = list / a.kv_heads, head = (list % a.kv_heads) * group + g, first = block * kQueryBlock;
+    const int count = static_cast<int>(std::min<int64_t>(kQueryBlock, a.tokens - first));
+    const int64_t at = (b * a.heads + head) * a.tokens + first;
+    inner().attend(a.shape, packed[list]->head(), a.queries + at * a.width, a.PositionsOfQueries(b) + first, count,
+                   out + (b * a.tokens + first) * stride + head * a.width, stride, log_sums + at);
+  };
+  const int64_t lists = a.batch * a.kv_heads;
+  // Many lists are work enough for all threads, and each list's keys are then used while they are in the cache.
+  if (lists >= 16) {
+    ParallelFor(lists, [&](int64_t list) {
+      packed[list].reset(new Packed(a, list / a.kv_heads, list % a.kv_heads, false));
+      for (int64_t g = 0; g < group; g++)
+        for (int64_t block = 0; block < blocks; block++) attend(list, g, block);
+      packed[list].reset();
+    });
+    return;
+  }
+  ParallelFor(lists, [&](int64_t list) {
+    packed[list].reset(new Packed(a, list / a.kv_heads, list % a.kv_heads, false));
+  });
+  // The last blocks see most keys: they come first, so that the threads end together.
+  ParallelFor(lists * group * blocks, [&](int64_t i) {
+    const int64_t block = blocks - 1 - i / (lists * group), rest = i % (lists * group);
+    attend(rest / group, rest % group, block);
+  });
+}
+
+void AttendGrad(Run& run, const Attributes& attributes) {
+  const Attention a(run, attributes);
+  const float *out = run.In(5), *log_sums = run.In(6), *dout = run.In(7);
+  float *query_gradient = run.OutLike(0, 0), *key_gradient = run.OutLike(1, 1), *value_gradient = run.OutLike(2, 2);
+  const int64_t group = a.heads / a.kv_heads, stride = a.heads * a.width;
+  const int64_t padded = inner().padded(static_cast<int>(a.width));
+  ParallelFor(a.batch * a.kv_heads, [&](int64_t list) {
+    const int64_t b = list / a.kv_heads;
+    const Packed packed(a, b, list % a.kv_heads, true);
+    const PackedHead& head = packed.head();
+    std::vector<float> sums(2 * head.count * padded, 0.0f);
+    float *keys = sums.data(), *values = keys + head.count * padded;
+    for (int64_t g = 0; g < group; g++) {
+      for (int64_t first = 0; first < a.tokens; first += kQueryBlock) {
+        const int count = static_cast<int>(std::min<int64_t>(kQueryBlock, a.tokens - first));
+        const int64_t query_head = (list % a.kv_heads) * group + g;
+        const int64_t at = (b * a.heads + query_head) * a.tokens + first;
+        const int64_t row = (b * a.tokens + first) * stride + query_head * a.width;
+        inner().attend_backward(a.shape, head, a.queries + at * a.width, a.PositionsOfQueries(b) + first, count,
+                                out + row, dout + row, stride, log_sums + at, query_gradient + at * a.width, keys,
+                                values);
+      }
+    }
+    const int64_t base = list * a.rows * a.width;
+    std::fill(key_gradient + base, key_gradient + base + a.rows * a.width, 0.0f);
+    std::fill(value_gradient + base, value_gradient + base + a.rows * a.width, 0.0f);
+    for (int n = 0; n < head.count; n++) {
+      const int64_t to = base + head.rows[n] * a.width;
+      std::copy_n(keys + n * padded, a.width, key_gradient + to);
+      std::copy_n(values + n * padded, a.width, value_gradient + to);
+    }
+  });
+}
+
+const Registered rotary({"KvdRotary",
+                         {"packed: float", "cos: float", "signed_sin: float"},
+                         {"queries: float", "keys: float", "values: float"},
+                         {},
+                         {"batch", "heads", "kv_heads"},
+                         Rotary});
+const Registered rotary_grad({"KvdRotaryGrad",
+                              {"cos: float", "signed_sin: float", "dqueries: float", "dkeys: float", "dvalues: float"},
+                              {"dpacked: float"},
+                              {},
+                              {},
+                              RotaryGrad});
+const Registered attention(
+    {"KvdAttention",
+     {"queries: float", "keys: float", "values: float", "query_positions: float", "key_positions: float"},
+     {"out: float", "log_sums: float"},
+     {"scale", "softcap", "window"},
+     {},
+     Attend});
+const Registered attention_grad({"KvdAttentionGrad",
+                                 {"queries: float", "keys: float", "values: float", "query_positions: float",
+                                  "key_positions: float", "out: float", "log_sums: float", "dout: float"},
+                                 {"dqueries: float", "dkeys: float", "dvalues: float"},
+                                 {"scale", "softcap", "window"},
+                                 {},
+                                 AttendGrad});
+
+}  // namespace
+}  // namespace kvd

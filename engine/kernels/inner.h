@@ -1,0 +1,72 @@
+// The inner loops, compiled once for each instruction set.
+#ifndef KVD_INNER_H_
+#define KVD_INNER_H_
+
+#include <cstdint>
+
+namespace kvd {
+
+// Queries and keys that attend to each other at once.
+constexpr int kQueryBlock = 32;
+constexpr int kKeyBlock = 128;
+
+// Keys and values of one head that some query may see, packed in blocks of kKeyBlock (the rest of the last one zero).
+struct PackedHead {
+  int count;
+  int* rows;         // where each came from
+  float* positions;  // behind the last: later than any query
+  float* keys_t;     // [blocks, width, kKeyBlock]
+  float* values;     // forward: [count, padded]; backward: transposed as keys_t
+  float* keys;       // backward: [count, padded]
+};
+
+// One head's attention; widths are padded to whole vectors by `Padded`.
+struct HeadShape {
+  int width;
+  float scale;
+  float softcap;  // 0 for none
+  float window;   // tokens, the query itself included; 0 for none
+};
+
+struct Inner {
+  // Floats of a row of `width`, up to a whole vector.
+  int (*padded)(int width);
+
+  void (*norm_forward)(const float* x, const float* gain, float eps, int64_t rows, int width, float* y,
+                       float* inverse);
+  // Adds to gain_gradient [width].
+  void (*norm_backward)(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows,
+                        int width, float* dx, float* gain_gradient);
+
+  // gate_up [rows, 2·width], gelu: tanh's approximation, else silu.
+  void (*gate_forward)(const float* gate_up, int64_t rows, int width, bool gelu, float* y);
+  void (*gate_backward)(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu,
+                        float* gradient);
+
+  // Gathers the rows of keys and values [rows, width] that stand at positions in (least, most].
+  void (*pack)(const float* keys, const float* values, const float* positions, int rows, int width, float least,
+               float most, bool backward, PackedHead* packed);
+  // `count` queries [count, width] to out (rows `stride` apart) and the logarithms of their softmax's sums.
+  void (*attend)(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
+                 int count, float* out, int64_t stride, float* log_sums);
+  // Adds to key_gradient and value_gradient [packed, padded]; writes query_gradient [count, width].
+  void (*attend_backward)(const HeadShape& shape, const PackedHead& packed, const float* queries,
+                          const float* positions, int count, const float* out, const float* dout, int64_t stride,
+                          const float* log_sums, float* query_gradient, float* key_gradient,
+                          float* value_gradient);
+
+  void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* first,
+                const float* second, const float* gradient, float* new_parameter, float* new_first,
+                float* new_second);
+};
+
+// That of the machine's processor.
+const Inner& inner();
+
+extern const Inner kInnerBase;
+extern const Inner kInnerAvx2;
+extern const Inner kInnerAvx512;
+
+}  // namespace kvd
+
+#endif  // KVD_INNER_H_

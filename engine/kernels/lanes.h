@@ -1,0 +1,88 @@
+// Vectors of KVD_LANES floats in GCC's and Clang's own syntax. No code of the standard library: the linker might
+// keep the copy that was compiled for a newer processor.
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+namespace kvd {
+namespace {
+
+typedef float vf __attribute__((vector_size(KVD_LANES * 4), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(KVD_LANES * 4), aligned(4), may_alias));
+
+constexpr int kLanes = KVD_LANES;
+
+inline vf Load(const float* p) { return *reinterpret_cast<const vf*>(p); }
+inline void Store(float* p, vf v) { *reinterpret_cast<vf*>(p) = v; }
+inline vf Fill(float x) { return x - vf{}; }
+inline vf Pick(vi mask, vf a, vf b) { return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & mask) | (reinterpret_cast<vi>(b) & ~mask)); }
+inline vf Most(vf a, vf b) { return Pick(a > b, a, b); }
+
+inline float Sum(vf v) {
+  float sum = 0;
+  for (int i = 0; i < kLanes; i++) sum += v[i];
+  return sum;
+}
+
+inline float Greatest(vf v) {
+  float most = v[0];
+  for (int i = 1; i < kLanes; i++) most = v[i] > most ? v[i] : most;
+  return most;
+}
+
+inline int Padded(int width) { return (width + kLanes - 1) / kLanes * kLanes; }
+
+// The first `count` floats, the rest zero.
+inline vf LoadSome(const float* p, int count) {
+  if (count >= kLanes) return Load(p);
+  float some[kLanes] = {};
+  for (int i = 0; i < count; i++) some[i] = p[i];
+  return Load(some);
+}
+
+inline void StoreSome(float* p, vf v, int count) {
+  if (count >= kLanes) {
+    Store(p, v);
+    return;
+  }
+  for (int i = 0; i < count; i++) p[i] = v[i];
+}
+
+// e^x to about an ulp (Cephes' polynomial); 0 below -87.3, clamped above 88.
+inline vf Exp(vf x) {
+  const vi tiny = x < -87.3f;
+  x = Pick(x > 88.0f, Fill(88.0f), Pick(tiny, Fill(-87.3f), x));
+  const vf magic = Fill(12582912.0f);
+  const vf shifted = x * 1.44269504088896341f + magic;
+  const vf n = shifted - magic;
+  const vf r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  vf p = Fill(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = (p * r) * r + r + 1.0f;
+  const vi power = (reinterpret_cast<vi>(shifted) - reinterpret_cast<vi>(magic)) << 23;
+  return Pick(tiny, vf{}, reinterpret_cast<vf>(reinterpret_cast<vi>(p) + power));
+}
+
+inline vf Sigmoid(vf x) { return 1.0f / (1.0f + Exp(-x)); }
+
+// Accurate for the arguments here: near 0 the difference from 1 loses digits, so small arguments take a series.
+inline vf Tanh(vf x) {
+  const vf square = x * x;
+  vf series = Fill(-5.70498872745e-3f);
+  series = series * square + 2.06390887954e-2f;
+  series = series * square - 5.37397155531e-2f;
+  series = series * square + 1.33314422036e-1f;
+  series = series * square - 3.33332819422e-1f;
+  series = series * square * x + x;
+  const vf far = 1.0f - 2.0f / (Exp(2.0f * x) + 1.0f);
+  const vf size = Pick(x < 0.0f, -x, x);
+  return Pick(size < 0.625f, series, far);
+}
+
+}  // namespace
+}  // namespace kvd

@@ -1,0 +1,17 @@
+// Splits work between threads that are kept for it.
+#ifndef KVD_POOL_H_
+#define KVD_POOL_H_
+
+#include <cstdint>
+#include <functional>
+
+namespace kvd {
+
+// Calls work(i) once for each i in [0, count), on as many threads as TensorFlow computes with
+// (TF_NUM_INTRAOP_THREADS, else one a core). Which thread takes which i is not fixed: what depends on the order of
+// additions must not depend on the thread.
+void ParallelFor(int64_t count, const std::function<void(int64_t)>& work);
+
+}  // namespace kvd
+
+#endif  // KVD_POOL_H_

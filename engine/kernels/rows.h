@@ -1,0 +1,73 @@
+// What is done to each row of activations by itself: RMSNorm and gated activations.
+
+namespace kvd {
+namespace {
+
+void NormForward(const float* x, const float* gain, float eps, int64_t rows, int width, float* y, float* inverse) {
+  for (int64_t r = 0; r < rows; r++, x += width, y += width) {
+    vf squares{};
+    int i = 0;
+    for (; i + kLanes <= width; i += kLanes) squares += Load(x + i) * Load(x + i);
+    float sum = Sum(squares);
+    for (; i < width; i++) sum += x[i] * x[i];
+    const float scale = 1.0f / sqrtf(sum / width + eps);
+    inverse[r] = scale;
+    for (i = 0; i < width; i++) y[i] = x[i] * scale * gain[i];
+  }
+}
+
+void NormBackward(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows, int width,
+                  float* dx, float* gain_gradient) {
+  for (int64_t r = 0; r < rows; r++, x += width, dy += width, dx += width) {
+    const float scale = inverse[r];
+    vf products{};
+    int i = 0;
+    for (; i + kLanes <= width; i += kLanes) products += Load(dy + i) * Load(gain + i) * Load(x + i);
+    float sum = Sum(products);
+    for (; i < width; i++) sum += dy[i] * gain[i] * x[i];
+    const float along = sum * scale * scale / width;
+    for (i = 0; i < width; i++) {
+      dx[i] = (dy[i] * gain[i] - x[i] * along) * scale;
+      gain_gradient[i] += dy[i] * x[i] * scale;
+    }
+  }
+}
+
+constexpr float kGeluScale = 0.7978845608028654f;  // sqrt(2 / pi)
+constexpr float kGeluCubic = 0.044715f;
+
+void GateForward(const float* gate_up, int64_t rows, int width, bool gelu, float* y) {
+  for (int64_t r = 0; r < rows; r++, gate_up += 2 * width, y += width) {
+    for (int i = 0; i < width; i += kLanes) {
+      const int count = width - i;
+      const vf gate = LoadSome(gate_up + i, count), up = LoadSome(gate_up + width + i, count);
+      const vf share = gelu ? 0.5f * (1.0f + Tanh(kGeluScale * (gate + kGeluCubic * gate * gate * gate)))
+                            : Sigmoid(gate);
+      StoreSome(y + i, gate * share * up, count);
+    }
+  }
+}
+
+void GateBackward(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu, float* gradient) {
+  for (int64_t r = 0; r < rows; r++, gate_up += 2 * width, gradient += 2 * width, dy += width) {
+    for (int i = 0; i < width; i += kLanes) {
+      const int count = width - i;
+      const vf gate = LoadSome(gate_up + i, count), up = LoadSome(gate_up + width + i, count);
+      const vf slope = LoadSome(dy + i, count);
+      vf share, bend;
+      if (gelu) {
+        const vf tanh = Tanh(kGeluScale * (gate + kGeluCubic * gate * gate * gate));
+        share = 0.5f * (1.0f + tanh);
+        bend = 0.5f * (1.0f - tanh * tanh) * kGeluScale * (1.0f + 3.0f * kGeluCubic * gate * gate);
+      } else {
+        share = Sigmoid(gate);
+        bend = share * (1.0f - share);
+      }
+      StoreSome(gradient + i, slope * up * (share + gate * bend), count);
+      StoreSome(gradient + width + i, slope * gate * share, count);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kvd

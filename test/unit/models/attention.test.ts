@@ -1,0 +1,68 @@
+/** Attention as one op against attention as it is written down, over several blocks of queries and keys. */
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, it } from 'vitest';
+import { fusedAvailable } from '../../../src/engine/fused.js';
+import { startEngine } from '../../../src/engine/index.js';
+import { Random } from '../../../src/engine/random.js';
+import { fusedAttention, type AttentionOptions } from '../../../src/models/attention.js';
+import { attentionMask, PAD_POSITION } from '../../../src/models/batch.js';
+import { softcap } from '../../../src/models/ops.js';
+import { expectClose } from '../../helpers/closeness.js';
+
+await startEngine();
+
+const shape = { batch: 2, heads: 4, kvHeads: 2, tokens: 70, rows: 300, width: 20 };
+
+function noise<T extends tf.Tensor>(random: Random, dims: number[]): T {
+  const size = dims.reduce((a, b) => a * b, 1);
+  const values = Float32Array.from({ length: size }, () => random.normal());
+  return tf.tensor(values, dims) as T;
+}
+
+/** Unordered positions of which every fifth holds nothing, other ones in each head. */
+function scattered(random: Random): tf.Tensor3D {
+  const { batch, kvHeads, rows, tokens } = shape;
+  const lists = Array.from({ length: batch * kvHeads }, () => {
+    const places = random.shuffle([...Array(rows).keys()]);
+    return places.map((place, i) => (i % 5 === 0 ? PAD_POSITION : place)).concat([...Array(tokens).keys()].map((t) => rows + t));
+  });
+  return tf.tensor3d(lists.flat(), [batch, kvHeads, rows + tokens]);
+}
+
+const cases: Record<string, AttentionOptions> = {
+  plain: { scale: 0.3 },
+  'in a window': { scale: 0.3, window: 40 },
+  'soft-capped': { scale: 0.5, softcap: 2 },
+};
+
+describe.skipIf(!fusedAvailable())('attention as one op', () => {
+  it.each(Object.entries(cases))('gives the same outputs and gradients, %s', (_, options) => {
+    const { batch, heads, kvHeads, tokens, rows, width } = shape;
+    const random = new Random('attention');
+    const inputs: tf.Tensor4D[] = [
+      noise(random, [batch, heads, tokens, width]),
+      noise(random, [batch, kvHeads, rows + tokens, width]),
+      noise(random, [batch, kvHeads, rows + tokens, width]),
+    ];
+    const weights = noise<tf.Tensor2D>(random, [batch * tokens, heads * width]);
+    const queryPositions = tf.tensor2d(Float32Array.from({ length: tokens }, (_, t) => rows + t), [1, tokens]);
+    const keyPositions = scattered(random);
+    const whole = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor2D => {
+      const grouped = tf.reshape(tf.mul(q, options.scale), [batch, kvHeads, -1, width]);
+      const mask = attentionMask(queryPositions, keyPositions, options.window);
+      const scores = softcap(tf.matMul(grouped, k, false, true), options.softcap);
+      const mixed = tf.matMul(tf.softmax(tf.add(scores, tf.tile(mask, [1, 1, heads / kvHeads, 1]))), v);
+      const apart = tf.reshape(mixed, [batch, heads, tokens, width]);
+      return tf.reshape(tf.transpose(apart, [0, 2, 1, 3]), [batch * tokens, heads * width]);
+    };
+    const one = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor2D =>
+      fusedAttention(q, k, v, queryPositions, keyPositions, options);
+    const [expected, found] = [whole, one].map((attend) => [
+      attend(inputs[0]!, inputs[1]!, inputs[2]!),
+      ...tf.grads((q, k, v) => tf.sum(tf.mul(attend(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D), weights)))(inputs),
+    ]);
+    expected!.forEach((value, i) => {
+      expectClose(found![i]!.dataSync(), value.dataSync(), 2e-5);
+    });
+  });
+});
