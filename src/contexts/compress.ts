@@ -67,7 +67,8 @@ function prepare({ model, tokenizer }: ContextModel, compressor: Compressor) {
   }
   const compression: Segment['compression'] = {
     method: method.name,
-    options,
+    // What a trained method does is its adapter's to say.
+    options: adapter === undefined ? options : (method.trainable?.settings(adapter.adapter) ?? options),
     fold_tokens: foldTokens ?? null,
     adapter: method.needs.training ? (adapter?.hash ?? null) : null,
     question: asks ? question! : null,

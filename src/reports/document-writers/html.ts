@@ -1,13 +1,10 @@
 /** A report as one HTML file that needs nothing else: no network, no server, no other file. */
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { readText } from '../../base/files.js';
-import { packageRoot } from '../../base/paths.js';
 import { tally } from '../claims.js';
 import type { Block, ReportDocument, Section } from '../document.js';
 import { Anchors } from '../html/anchors.js';
 import { chartHtml } from '../html/chart.js';
-import { html as template, raw, type Markup } from '../html/markup.js';
+import { inline, policyOf } from '../html/inline.js';
+import { html as template, type Markup } from '../html/markup.js';
 import { sourcesHtml } from '../html/sources.js';
 import { notesHtml, tableHtml } from '../html/table.js';
 import { claimsHtml, MARK_LEGEND, paragraphs, sideBySideHtml } from '../html/text.js';
@@ -38,16 +35,9 @@ ${blocks}
 `;
 }
 
-/** An inline script or style sheet, and the hash by which alone the page's policy lets it through. */
-function inline(file: string): { text: Markup; hash: string } {
-  const text = readText(join(packageRoot, 'assets', 'report', file));
-  return { text: raw(text), hash: `'sha256-${createHash('sha256').update(text).digest('base64')}'` };
-}
-
 async function page(document: ReportDocument): Promise<string> {
   const { title, made, sections } = document;
-  const [style, script] = [inline('page.css'), inline('page.js')];
-  const policy = `default-src 'none'; style-src ${style.hash}; script-src ${script.hash}; base-uri 'none'; form-action 'none'`;
+  const [style, script] = [inline('report', 'page.css'), inline('report', 'page.js')];
   const anchors = new Anchors(document);
   const places = sections.map((section) => ({ section, anchor: anchors.section(section.id) }));
   const bodies: Markup[] = [];
@@ -61,7 +51,7 @@ async function page(document: ReportDocument): Promise<string> {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${raw(policy)}">
+<meta http-equiv="Content-Security-Policy" content="${policyOf(style, script)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
