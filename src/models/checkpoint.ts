@@ -2,58 +2,16 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { writeFileAtomic } from '../base/files.js';
-import { UserError } from '../base/errors.js';
 import { architectures } from './architectures/index.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import { readModelConfig, type ModelConfig } from './config.js';
 import { Decoder, type DecoderWeights, type LayerWeights } from './decoder.js';
-import { openCheckpoint, writeSafetensors, type TensorSource, type TensorToWrite } from './safetensors.js';
+import { openCheckpoint, writeSafetensors, type TensorToWrite } from './safetensors.js';
+import { WeightReader } from './weight-reader.js';
 
 const EMBEDDING = 'model.embed_tokens.weight';
 const FINAL_NORM = 'model.norm.weight';
 const HEAD = 'lm_head.weight';
-
-/** Reads tensors by name and refuses those whose shape the configuration does not want. */
-class Reader {
-  constructor(
-    private readonly source: TensorSource,
-    private readonly folder: string,
-  ) {}
-
-  private read(name: string, shape: number[]): Float32Array {
-    const found = this.source.readFloat(name);
-    if (found.shape.join() !== shape.join()) {
-      throw new UserError('wrong-shape', `tensor ${name} is [${found.shape}], config.json wants [${shape}]`, {
-        where: this.folder,
-        hint: 'The weights and config.json do not belong together.',
-      });
-    }
-    return found.data;
-  }
-
-  vector(name: string, size: number, offset: number): tf.Tensor1D {
-    const data = this.read(name, [size]);
-    return tf.tensor1d(offset === 0 ? data : data.map((value) => value + offset));
-  }
-
-  /** Matrices stacked by rows ([out, in], as stored), returned as [in, sum of out]. */
-  stacked(names: readonly string[], rows: readonly number[], columns: number): tf.Tensor2D {
-    return tf.tidy(() => {
-      const parts = names.map((name, i) =>
-        tf.tensor2d(this.read(name, [rows[i]!, columns]), [rows[i]!, columns]),
-      );
-      return tf.transpose(parts.length === 1 ? parts[0]! : tf.concat(parts, 0));
-    });
-  }
-
-  biases(names: readonly string[], sizes: readonly number[]): tf.Tensor1D {
-    return tf.tidy(() => tf.concat(names.map((name, i) => tf.tensor1d(this.read(name, [sizes[i]!])))));
-  }
-
-  matrix(name: string, rows: number, columns: number): tf.Tensor2D {
-    return tf.tensor2d(this.read(name, [rows, columns]), [rows, columns]);
-  }
-}
 
 /** Rows of each stored matrix when `total` parts are kept in `count` matrices. */
 function splitRows(parts: readonly number[], count: number): readonly number[] {
@@ -74,7 +32,7 @@ export function loadDecoder(folder: string): Decoder {
   const plan = architectures.get(config.architecture, join(folder, 'config.json')).plan(config);
   const source = openCheckpoint(folder);
   try {
-    const reader = new Reader(source, folder);
+    const reader = new WeightReader(source, folder);
     const { hiddenSize: width, vocabSize, numHeads, headDim, intermediateSize } = config;
     const rows = projectionRows(config);
     const { names, normOffset } = plan;
@@ -85,12 +43,14 @@ export function loadDecoder(folder: string): Decoder {
         inputNorm: norm(names.inputNorm),
         qkv: reader.stacked(names.qkv.map(full), splitRows(rows.qkv, names.qkv.length), width),
         ...(names.qkvBias && {
-          qkvBias: reader.biases(names.qkvBias.map(full), splitRows(rows.qkv, names.qkvBias.length)),
+          qkvBias: reader.vectors(names.qkvBias.map(full), splitRows(rows.qkv, names.qkvBias.length)),
         }),
         ...(names.queryNorm && { queryNorm: reader.vector(full(names.queryNorm), headDim, normOffset) }),
         ...(names.keyNorm && { keyNorm: reader.vector(full(names.keyNorm), headDim, normOffset) }),
         attentionOut: reader.stacked([full(names.attentionOut)], [width], numHeads * headDim),
-        ...(names.attentionOutBias && { attentionOutBias: reader.vector(full(names.attentionOutBias), width, 0) }),
+        ...(names.attentionOutBias && {
+          attentionOutBias: reader.vector(full(names.attentionOutBias), width, 0),
+        }),
         ...(names.postAttentionNorm && { postAttentionNorm: norm(names.postAttentionNorm) }),
         mlpNorm: norm(names.mlpNorm),
         gateUp: reader.stacked(names.gateUp.map(full), splitRows(rows.gateUp, names.gateUp.length), width),
@@ -104,6 +64,7 @@ export function loadDecoder(folder: string): Decoder {
       finalNorm: reader.vector(FINAL_NORM, width, normOffset),
       ...(!config.tieWordEmbeddings && { head: reader.stacked([HEAD], [vocabSize], width) }),
     };
+    reader.refuseUnread(/^model\.layers\./, /\.rotary_emb\.inv_freq$/);
     return new Decoder(config, plan, weights);
   } finally {
     source.close();
@@ -151,7 +112,8 @@ export function checkpointTensors(
       norm(names.queryNorm, layer.queryNorm);
       norm(names.keyNorm, layer.keyNorm);
       put(full(names.attentionOut), tf.transpose(layer.attentionOut));
-      if (names.attentionOutBias && layer.attentionOutBias) put(full(names.attentionOutBias), layer.attentionOutBias);
+      if (names.attentionOutBias && layer.attentionOutBias)
+        put(full(names.attentionOutBias), layer.attentionOutBias);
       norm(names.postAttentionNorm, layer.postAttentionNorm);
       norm(names.mlpNorm, layer.mlpNorm);
       stack(names.gateUp, rows.gateUp, layer.gateUp);

@@ -3,18 +3,12 @@ import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '../base/errors.js';
 import { fileError, readJson, writeFileAtomic } from '../base/files.js';
+import { isFloatDtype, readFloats } from './float-bytes.js';
+import { damaged, parseHeader, SIZES, type Entry, type TensorInfo } from './safetensors-header.js';
 
-const SIZES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U8: 1, I8: 1, BOOL: 1 } as const;
-type Dtype = keyof typeof SIZES;
 const MAX_HEADER = 100 * 2 ** 20;
-/** V8's largest typed array is larger; no tensor that we hold comes near. */
-const MAX_ELEMENTS = 2 ** 31;
-
-export interface TensorInfo {
-  dtype: Dtype;
-  shape: number[];
-  bytes: number;
-}
+/** Most elements read as one array, 4 GiB of float32; larger tensors are read in parts. */
+const MAX_ELEMENTS = 2 ** 30;
 
 export interface FloatTensor {
   shape: number[];
@@ -31,8 +25,10 @@ export interface TensorSource {
   names(): string[];
   has(name: string): boolean;
   info(name: string): TensorInfo;
-  /** A float tensor, converted to float32. */
+  /** A float tensor, converted to float32; one of more than 2^30 elements must be read in parts. */
   readFloat(name: string): FloatTensor;
+  /** Elements of a float tensor from `start` on, as many as `into` holds, converted to float32. */
+  readFloats(name: string, start: number, into: Float32Array): void;
   /** An integer or boolean tensor, as int32. */
   readInt(name: string): IntTensor;
   close(): void;
@@ -44,66 +40,10 @@ export interface TensorToWrite {
   data: Float32Array | Int32Array | Uint8Array;
 }
 
-function bad(path: string, problem: string): UserError {
-  return new UserError('bad-safetensors', problem, {
-    where: path,
-    hint: 'The file is damaged or incomplete; fetch or make it again.',
-  });
-}
-
-function halfToFloat(half: number): number {
-  const exponent = (half >> 10) & 31;
-  const fraction = half & 1023;
-  const sign = half & 0x8000 ? -1 : 1;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-function toFloat32(bytes: Uint8Array, dtype: Dtype, count: number): Float32Array {
-  const { buffer, byteOffset } = bytes;
-  if (dtype === 'F32') return new Float32Array(buffer, byteOffset, count);
-  if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer, byteOffset, count));
-  const halves = new Uint16Array(buffer, byteOffset, count);
-  if (dtype === 'F16') return Float32Array.from(halves, halfToFloat);
-  const bits = new Uint32Array(count);
-  for (let i = 0; i < count; i++) bits[i] = halves[i]! << 16;
-  return new Float32Array(bits.buffer);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-interface Entry extends TensorInfo {
-  start: number;
-}
-
-function parseEntry(path: string, name: string, value: unknown): Entry {
-  const entry = (value ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-  const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(SIZES, dtype)) {
-    throw bad(path, `tensor ${name} has the unknown type ${JSON.stringify(dtype)}`);
-  }
-  if (!Array.isArray(shape) || shape.length > 8 || !shape.every(isCount)) {
-    throw bad(path, `tensor ${name} has the impossible shape ${JSON.stringify(shape)}`);
-  }
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
-    throw bad(path, `tensor ${name} has impossible offsets ${JSON.stringify(offsets)}`);
-  }
-  const count = shape.reduce((product: number, size: number) => product * size, 1);
-  const [start, end] = offsets as [number, number];
-  const bytes = count * SIZES[dtype as Dtype];
-  if (count > MAX_ELEMENTS || end - start !== bytes) {
-    throw bad(path, `tensor ${name} of shape [${shape}] and type ${dtype} cannot fill ${end - start} bytes`);
-  }
-  return { dtype: dtype as Dtype, shape: shape as number[], bytes, start };
-}
-
 /** One safetensors file, open until `close`. */
 export class SafetensorsFile implements TensorSource {
   readonly metadata: Readonly<Record<string, string>>;
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries: ReadonlyMap<string, Entry>;
   private readonly file: number;
   private readonly dataStart: number;
 
@@ -115,66 +55,35 @@ export class SafetensorsFile implements TensorSource {
     }
     try {
       const stats = fstatSync(this.file);
-      if (!stats.isFile()) throw bad(path, 'is not a file');
-      if (stats.size < 8) throw bad(path, `is ${stats.size} bytes long, too short for a safetensors file`);
+      if (!stats.isFile()) throw damaged(path, 'is not a file');
+      if (stats.size < 8)
+        throw damaged(path, `is ${stats.size} bytes long, too short for a safetensors file`);
       const headerLength = Number(Buffer.from(this.bytes(0, 8)).readBigUInt64LE());
       if (headerLength > MAX_HEADER || headerLength + 8 > stats.size) {
-        throw bad(path, `claims a header of ${headerLength} bytes in a file of ${stats.size}`);
+        throw damaged(path, `claims a header of ${headerLength} bytes in a file of ${stats.size}`);
       }
       this.dataStart = 8 + headerLength;
-      this.metadata = this.parseHeader(Buffer.from(this.bytes(8, headerLength)).toString('utf8'));
-      this.checkLayout(stats.size - this.dataStart);
+      const text = Buffer.from(this.bytes(8, headerLength)).toString('utf8');
+      const header = parseHeader(path, text, stats.size - this.dataStart);
+      this.metadata = header.metadata;
+      this.entries = header.entries;
     } catch (error) {
       closeSync(this.file);
       throw error;
     }
   }
 
-  private parseHeader(text: string): Record<string, string> {
-    let header: unknown;
-    try {
-      header = JSON.parse(text);
-    } catch {
-      throw bad(this.path, 'its header is not JSON');
-    }
-    if (header === null || typeof header !== 'object' || Array.isArray(header)) {
-      throw bad(this.path, 'its header is not a JSON object');
-    }
-    let metadata: Record<string, string> = {};
-    for (const [name, value] of Object.entries(header)) {
-      if (name !== '__metadata__') this.entries.set(name, parseEntry(this.path, name, value));
-      else if (
-        value !== null &&
-        typeof value === 'object' &&
-        Object.values(value as object).every((item) => typeof item === 'string')
-      ) {
-        metadata = { ...(value as Record<string, string>) };
-      } else throw bad(this.path, 'its __metadata__ is not a map of strings');
-    }
-    return metadata;
-  }
-
-  /** Tensors must fill the data without gap or overlap, as the format demands. */
-  private checkLayout(dataBytes: number): void {
-    let at = 0;
-    for (const [name, entry] of [...this.entries].sort(([, a], [, b]) => a.start - b.start || a.bytes - b.bytes)) {
-      if (entry.start !== at) {
-        throw bad(this.path, `tensor ${name} starts at byte ${entry.start}, not at ${at}: a gap or an overlap`);
-      }
-      at += entry.bytes;
-    }
-    if (at !== dataBytes) {
-      throw bad(this.path, `holds ${dataBytes} bytes of data, its header describes ${at}: truncated or overlong`);
+  private fill(bytes: Uint8Array, position: number): void {
+    for (let done = 0; done < bytes.length;) {
+      const read = readSync(this.file, bytes, done, Math.min(bytes.length - done, 2 ** 30), position + done);
+      if (read === 0) throw damaged(this.path, `ends after ${position + done} bytes`);
+      done += read;
     }
   }
 
   private bytes(position: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const read = readSync(this.file, bytes, done, Math.min(length - done, 2 ** 30), position + done);
-      if (read === 0) throw bad(this.path, `ends after ${position + done} bytes`);
-      done += read;
-    }
+    this.fill(bytes, position);
     return bytes;
   }
 
@@ -200,22 +109,40 @@ export class SafetensorsFile implements TensorSource {
   }
 
   readFloat(name: string): FloatTensor {
-    const { dtype, shape, bytes, start } = this.entry(name);
-    if (!['F32', 'F64', 'F16', 'BF16'].includes(dtype)) {
-      throw bad(this.path, `tensor ${name} is ${dtype}, a float type is wanted`);
+    const { shape } = this.entry(name);
+    const data = new Float32Array(this.elements(name));
+    this.readFloats(name, 0, data);
+    return { shape: [...shape], data };
+  }
+
+  readFloats(name: string, start: number, into: Float32Array): void {
+    const { dtype, start: at } = this.entry(name);
+    if (!isFloatDtype(dtype)) {
+      throw new UserError('wrong-dtype', `tensor ${name} is ${dtype}, a float type is wanted`, {
+        where: this.path,
+        hint: 'Quantised checkpoints are not supported: take the float16 or bfloat16 one.',
+      });
     }
-    const raw = this.bytes(this.dataStart + start, bytes);
-    return { shape: [...shape], data: toFloat32(raw, dtype, bytes / SIZES[dtype]) };
+    readFloats(dtype, into, (bytes) => this.fill(bytes, this.dataStart + at + start * SIZES[dtype]));
+  }
+
+  /** How many elements a tensor has, no more than one array may hold. */
+  private elements(name: string): number {
+    const { dtype, bytes } = this.entry(name);
+    const count = bytes / SIZES[dtype];
+    if (count > MAX_ELEMENTS)
+      throw damaged(this.path, `tensor ${name} of ${count} elements is too large to be read whole`);
+    return count;
   }
 
   readInt(name: string): IntTensor {
     const { dtype, shape, bytes, start } = this.entry(name);
+    const count = this.elements(name);
     const raw = this.bytes(this.dataStart + start, bytes);
-    const count = bytes / SIZES[dtype];
     if (dtype === 'I32') return { shape: [...shape], data: new Int32Array(raw.buffer, 0, count) };
     if (dtype === 'U8' || dtype === 'BOOL') return { shape: [...shape], data: Int32Array.from(raw) };
     if (dtype === 'I8') return { shape: [...shape], data: Int32Array.from(new Int8Array(raw.buffer)) };
-    if (dtype !== 'I64') throw bad(this.path, `tensor ${name} is ${dtype}, an integer type is wanted`);
+    if (dtype !== 'I64') throw damaged(this.path, `tensor ${name} is ${dtype}, an integer type is wanted`);
     const data = Int32Array.from(new BigInt64Array(raw.buffer, 0, count), Number);
     return { shape: [...shape], data };
   }
@@ -264,6 +191,10 @@ class Shards implements TensorSource {
     return this.file(name).readFloat(name);
   }
 
+  readFloats(name: string, start: number, into: Float32Array): void {
+    this.file(name).readFloats(name, start, into);
+  }
+
   readInt(name: string): IntTensor {
     return this.file(name).readInt(name);
   }
@@ -276,11 +207,14 @@ class Shards implements TensorSource {
 /** Which shard each tensor is in, by the index at `index`. */
 function readIndex(index: string): Map<string, string> {
   const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
-  if (map === null || typeof map !== 'object') throw bad(index, 'has no weight_map');
+  if (map === null || typeof map !== 'object') throw damaged(index, 'has no weight_map');
   const shardOf = new Map<string, string>();
   for (const [name, shard] of Object.entries(map)) {
     if (typeof shard !== 'string' || shard !== basename(shard) || !shard.endsWith('.safetensors')) {
-      throw bad(index, `keeps tensor ${name} in ${JSON.stringify(shard)}, which is no file of this folder`);
+      throw damaged(
+        index,
+        `keeps tensor ${name} in ${JSON.stringify(shard)}, which is no file of this folder`,
+      );
     }
     shardOf.set(name, shard);
   }
@@ -313,7 +247,7 @@ function encode(tensor: TensorToWrite): Uint8Array {
   return new Uint8Array(Uint16Array.from(bits, (b) => (b + 0x7fff + ((b >>> 16) & 1)) >>> 16).buffer);
 }
 
-/** Writes tensors (by name, sorted) and metadata atomically. */
+/** Writes tensors, widest elements first so that all are aligned, then by name, and metadata, atomically. */
 export function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, TensorToWrite>,
@@ -322,7 +256,10 @@ export function writeSafetensors(
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
   const chunks: Uint8Array[] = [];
   let at = 0;
-  for (const [name, tensor] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  const sorted = [...tensors].sort(
+    ([a, { dtype: one }], [b, { dtype: other }]) => SIZES[other] - SIZES[one] || (a < b ? -1 : 1),
+  );
+  for (const [name, tensor] of sorted) {
     const bytes = encode(tensor);
     header[name] = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [at, at + bytes.byteLength] };
     at += bytes.byteLength;

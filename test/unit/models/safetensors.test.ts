@@ -49,6 +49,7 @@ describe('safetensors', () => {
     ['a negative size', entry({ shape: [-2] }), 8],
     ['a shape that does not fit', entry({ shape: [3] }), 8],
     ['a gap', entry({ data_offsets: [4, 12] }), 12],
+    ['a misaligned tensor', { u: { dtype: 'U8', shape: [1], data_offsets: [0, 1] }, ...entry({ data_offsets: [1, 9] }) }, 9],
     ['an overlap', { ...entry({}), u: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12],
     ['a header that is a list', [], 0],
     ['a header that is not JSON', '{"t":', 0],
@@ -62,6 +63,33 @@ describe('safetensors', () => {
     } catch (error) {
       expect((error as UserError).where).toBe(bad);
     }
+  });
+
+  it.each([
+    ['F8_E4M3', /F8_E4M3.*float/],
+    ['I64', /I64.*float/],
+  ])('refuses to read %s as float', (dtype, message) => {
+    const bytes = dtype === 'I64' ? 16 : 2;
+    const file = openSafetensors(fileOf(entry({ dtype, data_offsets: [0, bytes] }), new Uint8Array(bytes)));
+    expect(() => file.readFloat('t')).toThrow(message);
+    file.close();
+  });
+
+  it('reads halves and doubles', () => {
+    const header = {
+      ...{ d: { dtype: 'F64', shape: [2], data_offsets: [0, 16] } },
+      ...{ h: { dtype: 'F16', shape: [6], data_offsets: [16, 28] } },
+    };
+    const data = Buffer.alloc(28);
+    [0.1, -3e300].forEach((value, i) => data.writeDoubleLE(value, 8 * i));
+    [0x3c00, 0xc100, 0x0001, 0x7bff, 0xfc00, 0x7e00].forEach((half, i) => data.writeUInt16LE(half, 16 + 2 * i));
+    const file = openSafetensors(fileOf(header, data));
+    expect(Array.from(file.readFloat('d').data)).toEqual([Math.fround(0.1), -Infinity]);
+    expect(Array.from(file.readFloat('h').data)).toEqual([1, -2.5, 2 ** -24, 65504, -Infinity, NaN]);
+    const part = new Float32Array(2);
+    file.readFloats('h', 3, part);
+    expect(Array.from(part)).toEqual([65504, -Infinity]);
+    file.close();
   });
 
   it('meets 2,000 damaged files with nothing but clear errors', () => {
