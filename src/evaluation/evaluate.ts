@@ -40,8 +40,9 @@ export interface SampleResult {
   /** Marks of the task and, of the reference answer, `kl` to the uncompressed model and `nll`, nats a token, and `agreement` of the likeliest token. */
   metrics: Record<string, number>;
   contextTokens: number;
+  /** The mean over layers and KV heads. */
   keptTokens: number;
-  /** Of keys and values of all layers and KV heads, float32. */
+  /** Of keys and values of all layers and KV heads, float32; those held, where heads of a layer keep different numbers. */
   bytesBefore: number;
   bytesAfter: number;
   /** Seconds of the batch divided by its samples. */
@@ -61,7 +62,9 @@ function compress(
       model: request.model,
       contexts: chosen.map(({ context }) => context),
       kept: chosen.map(({ context }) => request.keptRows(context.length)),
-      ...(request.method.needs.question && { questions: chosen.map(({ question }) => question) }),
+      ...(request.method.readsQuestion(request.methodOptions) && {
+        questions: chosen.map(({ question }) => question),
+      }),
       ...(request.adapter !== undefined && { adapter: request.adapter }),
     },
     request.methodOptions,
@@ -71,7 +74,7 @@ function compress(
 
 function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): SampleResult[] {
   const { model, tokenizer, task, method } = request;
-  const { first, of } = distinctContexts(batch, method.needs.question);
+  const { first, of } = distinctContexts(batch, method.readsQuestion(request.methodOptions));
   const started = performance.now();
   const compression = compress(request, batch, first);
   compression.cache.keys[0]!.dataSync();
@@ -95,6 +98,7 @@ function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): 
     ? choiceLikelihoods(model, cache, batch, batch.length)
     : undefined;
   const kept = of.map((context) => compression.kept[context]!);
+  const held = of.map((context) => (compression.held ?? compression.kept)[context]!);
   const untouched =
     request.adapter === undefined && batch.every(({ context }, row) => kept[row] === context.length);
   const intrinsic = (request.intrinsic ?? true) ? likelihoods(model, cache, batch, untouched) : undefined;
@@ -121,7 +125,7 @@ function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): 
       contextTokens: context.length,
       keptTokens: kept[row]!,
       bytesBefore: cacheBytes(context.length, numLayers, numKvHeads, headDim),
-      bytesAfter: cacheBytes(kept[row]!, numLayers, numKvHeads, headDim),
+      bytesAfter: cacheBytes(held[row]!, numLayers, numKvHeads, headDim),
       seconds: {
         compress: (compressed - started) / 1000 / batch.length,
         generate: (generated - compressed) / 1000 / batch.length,

@@ -1,34 +1,11 @@
 /** What an experiment may say, assembled from the registries: an option is typed once, where it is used. */
 import { z } from 'zod';
-import type { Registry, Entry } from '../base/registry.js';
+import { named } from '../base/named.js';
 import { stages } from '../data/nano/curriculum.js';
 import { datasets } from '../data/index.js';
 import { methods } from '../methods/index.js';
 import { tasks } from '../tasks/index.js';
 import { objectives } from '../training/objectives/index.js';
-
-type WithOptions = Entry & { readonly options: z.ZodObject };
-
-/** `{name, …options}` for every entry of a registry; a name alone, or options alone (of `fallback`), will do. */
-function named(
-  registry: Registry<WithOptions>,
-  fallback?: string,
-): z.ZodType<{ name: string } & Record<string, unknown>> {
-  const variants = registry
-    .list()
-    .map((entry) => entry.options.extend({ name: z.literal(entry.name).describe(entry.summary) }).strict());
-  const union = z.discriminatedUnion(
-    'name',
-    variants as unknown as [z.ZodObject<{ name: z.ZodLiteral<string> }>],
-  );
-  const complete = (value: unknown): unknown => {
-    if (typeof value === 'string') return { name: value };
-    const lacksName =
-      value !== null && typeof value === 'object' && !('name' in value) && fallback !== undefined;
-    return lacksName ? { name: fallback, ...value } : value;
-  };
-  return z.preprocess(complete, union) as unknown as z.ZodType<{ name: string } & Record<string, unknown>>;
-}
 
 const share = z.number().gt(0).max(1);
 const oneOrMany = (item: z.ZodNumber): z.ZodUnion<readonly [z.ZodNumber, z.ZodArray<z.ZodNumber>]> =>

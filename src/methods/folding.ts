@@ -80,7 +80,7 @@ export function compressInFolds(
   );
   const { parts, ...folds } = cutFolds(request.contexts, request.kept, sizes);
   if (parts.every((count) => count === 1)) return method.compress(request, options);
-  const { cache, kept } = method.compress(
+  const { cache, kept, held } = method.compress(
     {
       ...request,
       ...folds,
@@ -94,9 +94,9 @@ export function compressInFolds(
   );
   const joined = joinParts(cache, parts);
   disposeCache(cache);
-  let at = 0;
-  return {
-    cache: joined,
-    kept: parts.map((count) => kept.slice(at, (at += count)).reduce((sum, rows) => sum + rows, 0)),
+  const summed = (rows: readonly number[]): number[] => {
+    let at = 0;
+    return parts.map((count) => rows.slice(at, (at += count)).reduce((sum, one) => sum + one, 0));
   };
+  return { cache: joined, kept: summed(kept), ...(held && { held: summed(held) }) };
 }

@@ -1,20 +1,18 @@
 /** H2, question-independent: attention accumulated over the context alone. */
 import { z } from 'zod';
 import { accumulatedAttention } from './heavy-hitters.js';
-import { defineMethod } from './method.js';
-import { compressByAttention } from './observed-attention.js';
-import { sinkOption } from './selection.js';
+import { rankByAttention } from './prefill.js';
+import { defineScoring } from './scoring.js';
+import { requestBatch, sinkOption } from './selection.js';
 
-export const h2i = defineMethod({
+export const h2i = defineScoring({
   name: 'h2i',
   summary: 'Heavy hitters by attention within the context (question-independent)',
   reference: 'KV-Distill section 4 (H2I); after H2O, arXiv 2306.14048',
-  eviction: 'real',
-  needs: { training: false, question: false, attention: true },
-  budget: 'free',
+  needs: { attention: true },
   options: z.strictObject({ n_sink: sinkOption }),
-  compress: (request, { n_sink }) => ({
-    cache: compressByAttention(request, request.contexts, n_sink, accumulatedAttention),
-    kept: [...request.kept],
-  }),
+  rank: (request, { n_sink }) => {
+    const batch = requestBatch(request);
+    return rankByAttention(request, batch, n_sink, accumulatedAttention(batch));
+  },
 });

@@ -1,27 +1,24 @@
 /** All compression methods, by name. */
 import { Registry } from '../base/registry.js';
+import { adakv } from './adakv.js';
 import { dodo } from './dodo.js';
 import { full } from './full.js';
-import { h2a } from './h2a.js';
-import { h2i } from './h2i.js';
 import { icae } from './icae.js';
+import { keyRerotation } from './key-rerotation.js';
 import { kvd } from './kvd.js';
+import type { Method } from './method.js';
 import { none } from './none.js';
-import { random } from './random.js';
-import { snapkv } from './snapkv.js';
-import { snapkvQuestion } from './snapkv-question.js';
-import { streaming } from './streaming.js';
+import { pyramidkv } from './pyramidkv.js';
+import { scorings } from './scorings.js';
 
-export const methods = new Registry('method', [
+export const methods = new Registry<Method>('method', [
   full,
   kvd,
   dodo,
   icae,
-  h2a,
-  h2i,
-  snapkv,
-  snapkvQuestion,
-  random,
-  streaming,
+  ...scorings.list(),
+  pyramidkv,
+  adakv,
+  keyRerotation,
   none,
 ]);

@@ -25,6 +25,8 @@ export interface CompressionRequest {
   starts?: readonly number[];
   /** Rows to keep of each context, between 1 and its length. */
   kept: readonly number[];
+  /** The same before rounding, for methods that share them out; as `kept` unless given. */
+  asked?: readonly number[];
   /** Token ids of each context's question; present for question-aware methods. */
   questions?: readonly number[][];
   /** Present for methods that need training. */
@@ -34,14 +36,32 @@ export interface CompressionRequest {
 /** A compressed cache; the caller owns (and disposes) it. */
 export interface Compression {
   cache: KvCache;
-  /** Rows that each context really keeps, per layer and KV head. */
+  /** Rows that each context really keeps, the mean over layers and KV heads. */
   kept: number[];
+  /**
+   * Rows for which it holds memory, likewise; more than `kept` where heads of a layer keep different numbers, since
+   * the shorter ones are filled up. As `kept` unless given.
+   */
+  held?: number[];
 }
 
 /** Rows that a method keeps whatever is asked, and what a report calls that. */
 export interface FixedBudget {
   budget: Budget;
   label: string;
+}
+
+/** A method by kvpress's name and parameters. */
+export interface KvpressName {
+  press: string;
+  /** Our options from a press's parameters; undefined where it does something else under these. */
+  options(params: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined;
+  /**
+   * What of the reference's scores is checked: their values, nothing (`order`: the scale is another, the selection is
+   * the same), or they are taken from the reference (`given`: drawn by a generator that we lack). A wrapper leaves it
+   * to the method that it wraps.
+   */
+  scores?: 'values' | 'order' | 'given';
 }
 
 export interface Method<Options = unknown> extends Entry {
@@ -55,18 +75,26 @@ export interface Method<Options = unknown> extends Entry {
   /** Whether rows stand at positions of their own, which do not tell what tokens they were. */
   readonly ownPositions?: boolean;
   readonly options: z.ZodObject;
+  /** How kvpress has it, where files of kvpress's can check it. */
+  readonly kvpress?: KvpressName;
+  /** Whether it looks at the question under these options; always where `needs.question`. */
+  readsQuestion(options: unknown): boolean;
   compress(request: CompressionRequest, options: Options): Compression;
 }
 
 /** Declares a method; its options are typed by their schema, and checked before use. */
 export function defineMethod<Schema extends z.ZodObject>(
-  method: Omit<Method, 'options' | 'compress'> & {
+  method: Omit<Method, 'options' | 'compress' | 'readsQuestion'> & {
     options: Schema;
+    readsQuestion?(options: z.output<Schema>): boolean;
     compress(request: CompressionRequest, options: z.output<Schema>): Compression;
   },
 ): Method {
   return {
     ...method,
+    readsQuestion: (options) =>
+      method.needs.question ||
+      (method.readsQuestion?.(method.options.parse(options) as z.output<Schema>) ?? false),
     compress: (request, options) =>
       method.compress(request, method.options.parse(options) as z.output<Schema>),
   };

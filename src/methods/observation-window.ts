@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { span, type TokenBatch } from '../models/batch.js';
-import type { AttentionScore } from './observed-attention.js';
+import type { KvpressName } from './method.js';
+import type { AttentionScore } from './prefill.js';
 import { sinkOption } from './selection.js';
 
 export const windowOptions = z.strictObject({
@@ -19,6 +20,13 @@ export const windowOptions = z.strictObject({
     .describe('width of the average pooling over neighbouring tokens, odd'),
   n_sink: sinkOption.default(0),
 });
+
+/** How kvpress has it, of which any parameter is an option here. */
+export const windowPress: KvpressName = {
+  press: 'SnapKVPress',
+  options: ({ window_size, kernel_size }) => ({ window_size, kernel_size }),
+  scores: 'values',
+};
 
 /**
  * kvpress's SnapKVPress: mean attention of the window's queries to what stands before the window, average-pooled

@@ -1,25 +1,22 @@
 /** Rows at random: the floor that any score must beat. */
 import { z } from 'zod';
 import { Random } from '../engine/random.js';
-import { defineMethod } from './method.js';
-import { compressByContextScores, sinkOption } from './selection.js';
+import { rankByIds } from './prefill.js';
+import { defineScoring } from './scoring.js';
+import { sinkOption } from './selection.js';
 
-export const random = defineMethod({
+export const random = defineScoring({
   name: 'random',
   summary: 'Random rows and the sinks: a floor',
   reference: 'kvpress RandomPress (one draw for all layers and heads, by context and seed)',
-  eviction: 'real',
-  needs: { training: false, question: false, attention: false },
-  budget: 'free',
+  kvpress: { press: 'RandomPress', options: ({ seed }) => ({ seed, n_sink: 0 }), scores: 'given' },
   options: z.strictObject({
     n_sink: sinkOption,
     seed: z.int().min(0).default(0).describe('seed of the draw'),
   }),
-  compress: (request, { n_sink, seed }) => ({
-    cache: compressByContextScores(request, n_sink, (ids) => {
+  rank: (request, { n_sink, seed }) =>
+    rankByIds(request, n_sink, (ids) => {
       const generator = new Random(`random/${seed}/${ids.join()}`);
       return ids.map(() => generator.uniform());
     }),
-    kept: [...request.kept],
-  }),
 });

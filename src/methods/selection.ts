@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { makeBatch, type TokenBatch } from '../models/batch.js';
-import { gatherRows, type KvCache } from '../models/cache.js';
+import { evenCounts, gatherRows, type KvCache, type RowCounts } from '../models/cache.js';
 import type { CompressionRequest } from './method.js';
 
 /** The option that every method with sinks has. */
@@ -55,6 +55,31 @@ export function topRows(scores: tf.Tensor3D, extents: Extents, sinks: number, wi
 /**
  * Keeps the best-scored rows of each layer and head.
  * @param scores per layer [batch, kvHeads or 1, tokens]; layers may share one tensor
+ * @param counts per layer how many rows of each sequence and head
+ */
+export function keepCounted(
+  cache: KvCache,
+  scores: readonly tf.Tensor3D[],
+  extents: Extents,
+  counts: readonly RowCounts[],
+  sinks: number,
+): KvCache {
+  const chosen: { score: tf.Tensor3D; own: RowCounts; rows: tf.Tensor3D }[] = [];
+  const rows = scores.map((score, layer) => {
+    const own = counts[layer]!;
+    const known = chosen.find((one) => one.score === score && one.own === own);
+    if (known !== undefined) return known.rows;
+    const found = topRows(score, extents, sinks, Math.max(1, ...own.flat()));
+    chosen.push({ score, own, rows: found });
+    return found;
+  });
+  return gatherRows(cache, rows, counts);
+}
+
+/**
+ * Keeps the best-scored rows, as many in every layer and head.
+ * @param scores per layer [batch, kvHeads or 1, tokens]; layers may share one tensor
+ * @param kept rows of each sequence
  */
 export function keepTopRows(
   cache: KvCache,
@@ -63,33 +88,5 @@ export function keepTopRows(
   kept: readonly number[],
   sinks: number,
 ): KvCache {
-  const width = Math.max(...kept);
-  const chosen = new Map<tf.Tensor3D, tf.Tensor3D>();
-  const rows = scores.map((score) => {
-    const known = chosen.get(score) ?? topRows(score, extents, sinks, width);
-    chosen.set(score, known);
-    return known;
-  });
-  return gatherRows(cache, rows, kept);
-}
-
-/**
- * Plain prefill, then the best rows by scores that need nothing but positions and token ids.
- * @param scoreOf score of every token of one context
- */
-export function compressByContextScores(
-  request: CompressionRequest,
-  sinks: number,
-  scoreOf: (ids: readonly number[]) => ArrayLike<number>,
-): KvCache {
-  return tf.tidy(() => {
-    const { model, contexts, kept } = request;
-    const batch = requestBatch(request);
-    const flat = new Float32Array(batch.batch * batch.tokens);
-    contexts.forEach((ids, row) => flat.set(Array.from(scoreOf(ids)), row * batch.tokens));
-    const scores = tf.tensor3d(flat, [batch.batch, 1, batch.tokens]);
-    const { cache } = model.forward(batch, { cacheOnly: true });
-    const perLayer = cache.keys.map(() => scores);
-    return keepTopRows(cache, perLayer, batch, kept, sinks);
-  });
+  return keepCounted(cache, scores, extents, evenCounts(kept, scores.length), sinks);
 }

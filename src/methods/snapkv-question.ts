@@ -1,20 +1,17 @@
 /** SnapKV, question-aware: the window ends with the question. */
-import { defineMethod } from './method.js';
 import { windowOptions, windowScores } from './observation-window.js';
-import { compressByAttention, withQuestions } from './observed-attention.js';
+import { rankByAttention, withQuestions } from './prefill.js';
+import { defineScoring } from './scoring.js';
+import { requestBatch } from './selection.js';
 
-export const snapkvQuestion = defineMethod({
+export const snapkvQuestion = defineScoring({
   name: 'snapkv-question',
   summary: 'Pooled attention of the last tokens of context and question (question-aware)',
   reference: 'SnapKV, arXiv 2404.14469; kvpress SnapKVPress',
-  eviction: 'real',
-  needs: { training: false, question: true, attention: true },
-  budget: 'free',
+  needs: { question: true, attention: true },
   options: windowOptions,
-  compress: (request, options) => ({
-    cache: compressByAttention(request, withQuestions(request), options.n_sink, (batch) =>
-      windowScores(batch, options),
-    ),
-    kept: [...request.kept],
-  }),
+  rank: (request, options) => {
+    const batch = requestBatch(request, withQuestions(request));
+    return rankByAttention(request, batch, options.n_sink, windowScores(batch, options));
+  },
 });

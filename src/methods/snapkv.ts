@@ -1,20 +1,18 @@
 /** SnapKV, question-independent: the window is the end of the context. */
-import { defineMethod } from './method.js';
-import { windowOptions, windowScores } from './observation-window.js';
-import { compressByAttention } from './observed-attention.js';
+import { windowOptions, windowPress, windowScores } from './observation-window.js';
+import { rankByAttention } from './prefill.js';
+import { defineScoring } from './scoring.js';
+import { requestBatch } from './selection.js';
 
-export const snapkv = defineMethod({
+export const snapkv = defineScoring({
   name: 'snapkv',
   summary: 'Pooled attention of the last tokens of the context (question-independent)',
   reference: 'SnapKV, arXiv 2404.14469; kvpress SnapKVPress',
-  eviction: 'real',
-  needs: { training: false, question: false, attention: true },
-  budget: 'free',
+  needs: { attention: true },
+  kvpress: windowPress,
   options: windowOptions,
-  compress: (request, options) => ({
-    cache: compressByAttention(request, request.contexts, options.n_sink, (batch) =>
-      windowScores(batch, options),
-    ),
-    kept: [...request.kept],
-  }),
+  rank: (request, options) => {
+    const batch = requestBatch(request);
+    return rankByAttention(request, batch, options.n_sink, windowScores(batch, options));
+  },
 });

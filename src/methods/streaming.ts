@@ -1,18 +1,19 @@
 /** StreamingLLM: the sinks and the most recent rows. */
 import { z } from 'zod';
-import { defineMethod } from './method.js';
-import { compressByContextScores, sinkOption } from './selection.js';
+import { rankByIds } from './prefill.js';
+import { defineScoring } from './scoring.js';
+import { sinkOption } from './selection.js';
 
-export const streaming = defineMethod({
+/** kvpress scores 1 what stays and 0 what goes; here the score is the position, which keeps the same rows. */
+export const streaming = defineScoring({
   name: 'streaming',
   summary: 'The sinks and the most recent rows: a floor',
   reference: 'StreamingLLM, arXiv 2309.17453; kvpress StreamingLLMPress (original positions)',
-  eviction: 'real',
-  needs: { training: false, question: false, attention: false },
-  budget: 'free',
+  kvpress: {
+    press: 'StreamingLLMPress',
+    options: ({ n_sink }) => ({ n_sink }),
+    scores: 'order',
+  },
   options: z.strictObject({ n_sink: sinkOption }),
-  compress: (request, { n_sink }) => ({
-    cache: compressByContextScores(request, n_sink, (ids) => ids.map((_, position) => position)),
-    kept: [...request.kept],
-  }),
+  rank: (request, { n_sink }) => rankByIds(request, n_sink, (ids) => ids.map((_, position) => position)),
 });

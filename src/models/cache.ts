@@ -120,35 +120,46 @@ function takeRows(x: tf.Tensor, index: tf.Tensor3D): tf.Tensor {
   return tf.reshape(tf.gather(flat, tf.reshape(rows, [-1])), [...index.shape, ...rest]);
 }
 
+/** Rows of one layer that each sequence's KV heads hold: one number a head, or one for all. */
+export type RowCounts = readonly (readonly number[])[];
+
+/** As many rows in every layer and head: `kept` of each sequence. */
+export function evenCounts(kept: readonly number[], layers: number): RowCounts[] {
+  const counts = kept.map((count) => [count]);
+  return Array.from({ length: layers }, () => counts);
+}
+
 /**
- * Keeps the given rows of each layer: the rest is gone, not masked.
- * @param rows per layer int32 [batch, kvHeads or 1, kept]: row numbers, padded with any valid one
- * @param kept per sequence how many of them count; the others become rows that hold nothing
+ * Keeps the given rows of each layer: the rest is gone, not masked. Heads that hold fewer than others of their layer,
+ * and sequences that hold fewer than others, are filled up with rows that hold nothing.
+ * @param rows per layer int32 [batch, kvHeads or 1, width]: row numbers, padded with any valid one. Layers that share
+ * a tensor share their counts.
+ * @param counts per layer how many of them count
  */
-export function gatherRows(cache: KvCache, rows: tf.Tensor3D[], kept: readonly number[]): KvCache {
+export function gatherRows(cache: KvCache, rows: tf.Tensor3D[], counts: readonly RowCounts[]): KvCache {
   return tf.tidy(() => {
-    const batch = kept.length;
-    const width = rows[0]!.shape[2];
-    const valid = tf.tensor3d(
-      kept.flatMap((count) => Array.from({ length: width }, (_, i) => i < count)),
-      [batch, 1, width],
-      'bool',
-    );
     const shared = new Map<tf.Tensor, tf.Tensor3D>();
     const positions = cache.positions.map((before, layer) => {
       const index = rows[layer]!;
       const known = shared.get(index);
       if (known !== undefined) return known;
-      const heads = index.shape[1];
-      const full = tf.broadcastTo(before, [batch, heads, before.shape[2]]);
-      const picked = takeRows(full, index) as tf.Tensor3D;
+      const [batch, indexHeads, width] = index.shape;
+      const own = counts[layer]!;
+      const heads = Math.max(indexHeads, own[0]!.length);
+      const valid = tf.tensor3d(
+        own.flatMap((list) => list.flatMap((count) => Array.from({ length: width }, (_, i) => i < count))),
+        [batch, own[0]!.length, width],
+        'bool',
+      );
+      const full = tf.broadcastTo(before, [batch, indexHeads, before.shape[2]]);
+      const picked = tf.broadcastTo(takeRows(full, index), [batch, heads, width]) as tf.Tensor3D;
       const chosen = tf.where(valid, picked, tf.fill(picked.shape, PAD_POSITION)) as tf.Tensor3D;
       shared.set(index, chosen);
       return chosen;
     });
     const pick = (x: tf.Tensor4D, index: tf.Tensor3D): tf.Tensor4D => {
-      const heads = x.shape[1];
-      const spread = tf.broadcastTo(index, [batch, heads, width]) as tf.Tensor3D;
+      const [batch, heads] = x.shape;
+      const spread = tf.broadcastTo(index, [batch, heads, index.shape[2]]) as tf.Tensor3D;
       return takeRows(x, tf.cast(spread, 'int32')) as tf.Tensor4D;
     };
     return {

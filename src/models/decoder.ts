@@ -58,8 +58,22 @@ export interface ForwardOptions {
    * what is wanted of them. Long batches come in several pieces, whose results are added up.
    */
   observeAttention?: (layer: number, weights: tf.Tensor5D, first: number) => tf.Tensor;
+  /** What becomes of the pieces' results; they are added up unless given. */
+  mergeObserved?: (parts: tf.Tensor[]) => tf.Tensor;
+  /** Reduces queries and keys to what is wanted of them. */
+  observeProjections?: (layer: number, projections: Projections) => tf.Tensor;
   /** Collect the residual stream before each layer and after the last, or after this many layers alone. */
   collectHidden?: boolean | number;
+}
+
+/** Queries and keys of a layer's new tokens; the raw ones before rotary embedding, after a norm of their own. */
+export interface Projections {
+  /** [batch, tokens, heads, headDim] */
+  rawQueries: tf.Tensor4D;
+  /** [batch, tokens, kvHeads, headDim] */
+  rawKeys: tf.Tensor4D;
+  /** After rotary embedding, [batch, heads, tokens, headDim]. */
+  queries: tf.Tensor4D;
 }
 
 export interface ForwardResult {
@@ -68,6 +82,7 @@ export interface ForwardResult {
   /** The new tokens' own keys and values, without `past`. */
   cache: KvCache;
   observed: tf.Tensor[];
+  projected: tf.Tensor[];
   /** With `collectHidden` true: 0 = embeddings, i = after i layers; else the one asked for; [batch·tokens, hidden]. */
   hiddenStates: tf.Tensor2D[];
 }
@@ -93,6 +108,8 @@ interface Pass {
   past?: { keys: tf.Tensor4D; values: tf.Tensor4D };
   lora?: ActiveLora | undefined;
   observeAttention?: ForwardOptions['observeAttention'];
+  mergeObserved?: ForwardOptions['mergeObserved'];
+  observeProjections?: ForwardOptions['observeProjections'];
   /** Added to attention logits, [batch, kvHeads or 1, 1, keys]. */
   bias?: tf.Tensor4D | undefined;
   /** Query tokens that attend at once. */
@@ -106,6 +123,7 @@ type LayerResult = {
   keys: tf.Tensor4D;
   values: tf.Tensor4D;
   observed?: tf.Tensor;
+  projected?: tf.Tensor;
 };
 
 /** Of `tensors` those that bear the names of `some`. */
@@ -154,6 +172,8 @@ export class Decoder {
       rotary: this.rotary.table(positions.ids, positions.rows),
       lora: options.lora,
       observeAttention: options.observeAttention,
+      mergeObserved: options.mergeObserved,
+      observeProjections: options.observeProjections,
       ...(pastBias !== undefined && {
         bias: tf.expandDims(tf.pad(pastBias, [[0, 0], [0, 0], [0, batch.tokens]]), 2) as tf.Tensor4D,
       }),
@@ -183,6 +203,7 @@ export class Decoder {
     const { collectHidden } = options;
     const hiddenStates: tf.Tensor2D[] = [];
     const observed: tf.Tensor[] = [];
+    const projected: tf.Tensor[] = [];
     for (let layer = 0; layer < count; layer++) {
       if (collectHidden === true || collectHidden === layer) hiddenStates.push(x);
       const short = options.cacheOnly && layer === count - 1;
@@ -195,16 +216,18 @@ export class Decoder {
       const before = x;
       const result = tf.tidy(() => {
         if (short) return this.cacheOnly(before, layer, here);
-        const again = this.checkpointLayers && options.observeAttention === undefined;
+        const observing = options.observeAttention ?? options.observeProjections;
+        const again = this.checkpointLayers && observing === undefined;
         return again ? this.checkpointed(before, layer, here) : this.layer(before, layer, here);
       });
       x = result.x;
       cache.keys.push(result.keys);
       cache.values.push(result.values);
       if (result.observed !== undefined) observed.push(result.observed);
+      if (result.projected !== undefined) projected.push(result.projected);
     }
     if (collectHidden === true || collectHidden === count) hiddenStates.push(x);
-    return { hidden: x, cache, observed, hiddenStates };
+    return { hidden: x, cache, observed, projected, hiddenStates };
   }
 
   /** Final norm of rows of the residual stream, [rows, hidden]. */
@@ -333,6 +356,7 @@ export class Decoder {
     qkv = normHeads(qkv as tf.Tensor2D, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
     const counts = { heads: numHeads, kvHeads: numKvHeads };
     const { query, key, value } = splitHeads(qkv as tf.Tensor2D, batch, counts, pass.rotary);
+    const projected = pass.observeProjections?.(layer, this.projections(qkv as tf.Tensor2D, query));
 
     const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
     const values = past === undefined ? value : tf.concat([past.values, value], 2);
@@ -340,7 +364,8 @@ export class Decoder {
       const { attentionScale: scale, attentionSoftcap } = this.plan;
       const settings = { scale, softcap: attentionSoftcap, window: sight.window };
       const rows = fusedAttention(query, keys, values, sight.queries, sight.keys, settings);
-      return { x: this.attentionOutput(rows, layer, pass), keys: key, values: value };
+      const x = this.attentionOutput(rows, layer, pass);
+      return { x, keys: key, values: value, ...(projected !== undefined && { projected }) };
     }
     const whole = sight.mask;
     const attend = (first: number, count: number): tf.Tensor[] => {
@@ -368,8 +393,20 @@ export class Decoder {
       x: this.attentionOutput(rows as tf.Tensor2D, layer, pass),
       keys: key,
       values: value,
-      ...(observeAttention && { observed: tf.addN(parts.map(([, observed]) => observed!)) }),
+      ...(observeAttention && {
+        observed: (pass.mergeObserved ?? tf.addN)(parts.map(([, observed]) => observed!)),
+      }),
+      ...(projected !== undefined && { projected }),
     };
+  }
+
+  /** What observers of projections see: of [batch·tokens, (heads + 2·kvHeads)·headDim] before rotary embedding. */
+  private projections(qkv: tf.Tensor2D, queries: tf.Tensor4D): Projections {
+    const { numHeads, numKvHeads, headDim } = this.config;
+    const [batch, , tokens] = queries.shape;
+    const heads = tf.reshape(qkv, [batch, tokens, numHeads + 2 * numKvHeads, headDim]);
+    const [rawQueries, rawKeys] = tf.split(heads, [numHeads, numKvHeads, numKvHeads], 2) as tf.Tensor4D[];
+    return { rawQueries: rawQueries!, rawKeys: rawKeys!, queries };
   }
 
   /** The heads of every token, side by side, through the output projection. */

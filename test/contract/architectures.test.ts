@@ -9,7 +9,7 @@ import { startEngine } from '../../src/engine/index.js';
 import { freshLora } from '../../src/methods/lora-adapter.js';
 import { architectures } from '../../src/models/architectures/index.js';
 import { makeBatch } from '../../src/models/batch.js';
-import { appendCache, gatherRows } from '../../src/models/cache.js';
+import { appendCache, evenCounts, gatherRows } from '../../src/models/cache.js';
 import { loadDecoder, saveDecoder } from '../../src/models/checkpoint.js';
 import { Decoder } from '../../src/models/decoder.js';
 import { loraScale, loraTargets, type LoraAdapter, type LoraTarget } from '../../src/models/lora.js';
@@ -100,7 +100,7 @@ describe.each(architectures.names())('architecture %s', (family) => {
       const small = gatherRows(
         cache,
         cache.keys.map(() => rows),
-        [kept.length],
+        evenCounts([kept.length], cache.keys.length),
       );
       const bias = tf.tensor3d(
         ids.map((_, row) => (kept.includes(row) ? 0 : -1e9)),

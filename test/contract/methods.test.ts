@@ -4,9 +4,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { keptTokens } from '../../src/experiment/retention.js';
 import { startEngine } from '../../src/engine/index.js';
 import { methods } from '../../src/methods/index.js';
-import type { Compression } from '../../src/methods/method.js';
+import type { Compression, Method } from '../../src/methods/method.js';
+import { isScoring, rankTidily } from '../../src/methods/scoring.js';
+import { scorings } from '../../src/methods/scorings.js';
+import { architectures } from '../../src/models/architectures/index.js';
 import { makeBatch, PAD_POSITION } from '../../src/models/batch.js';
-import { disposeCache } from '../../src/models/cache.js';
+import { disposeCache, type KvCache } from '../../src/models/cache.js';
 import { expectClose } from '../helpers/closeness.js';
 import { tinyDecoder, tinyTrained } from '../helpers/tiny.js';
 
@@ -21,11 +24,37 @@ const questions = [
   [3, 20, 22, 4],
 ];
 
-describe.each(['llama', 'gemma2'])('on %s', (family) => {
+/** Options under which a tiny context of a few rows tells methods apart: one sink, and a wrapper around `knorm`. */
+function testOptions(method: Method): Record<string, unknown> {
+  const { shape } = method.options;
+  if (method.needs.training) return {};
+  return {
+    ...('n_sink' in shape && { n_sink: 1 }),
+    ...('of' in shape && { of: { name: 'knorm', n_sink: 1 } }),
+  };
+}
+
+/** Positions of the rows that a sequence's heads hold, [layer][head]. */
+function heldPositions(cache: KvCache, sequence: number, kvHeads: number): number[][][] {
+  return cache.positions.map((positions) => {
+    const all = positions.arraySync();
+    const heads = all[sequence] ?? all[0]!;
+    return Array.from({ length: kvHeads }, (_, head) =>
+      (heads[head] ?? heads[0]!).filter((position) => position < PAD_POSITION),
+    );
+  });
+}
+
+/** The families on which everything is checked; on the others, that methods work at all. */
+const WHOLE = ['llama', 'gemma2'];
+
+describe.each(architectures.names())('on %s', (family) => {
+  const whole = it.runIf(WHOLE.includes(family));
+
   describe.each(methods.names())('method %s', (name) => {
     const method = methods.get(name);
     const { budget } = method;
-    const options = 'n_sink' in method.options.shape && !method.needs.training ? { n_sink: 1 } : {};
+    const options = testOptions(method);
     /** Rows that the method leaves of the contexts where `asked` are asked for. */
     const left = (asked: readonly number[]): number[] =>
       budget === 'free' ? [...asked] : contexts.map(({ length }) => keptTokens(budget.budget, length));
@@ -42,7 +71,7 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
           model,
           contexts: which.map((i) => contexts[i]!),
           kept: which.map((i) => rows[i]!),
-          ...(method.needs.question && { questions: which.map((i) => questions[i]!) }),
+          ...(method.readsQuestion(options) && { questions: which.map((i) => questions[i]!) }),
           ...(method.needs.training && { adapter: tinyTrained(method, model) }),
         },
         options,
@@ -56,42 +85,77 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
       return { result, logits };
     };
 
-    it('gives the same where attention goes in pieces', () => {
+    whole('gives the same where attention goes in pieces', () => {
       const rows = left([5, 3]);
       const { logits } = compress(rows);
       const inPieces = compress(rows, [0, 1], 2 * 4 * 12 * 5).logits;
       logits.forEach((values, row) => expectClose(inPieces[row]!, values, 1e-5));
     });
 
-    it('holds as many rows as asked for, in every layer and head', () => {
+    it('holds as many rows as asked for, over all layers and heads', () => {
       const wanted = left([5, 3]);
       const { result } = compress(wanted);
+      const { numKvHeads } = tinyDecoder(family).model.config;
+      const widths = result.cache.keys.map((keys) => keys.shape[2]);
+      const counted = wanted.map((_, row) =>
+        heldPositions(result.cache, row, numKvHeads).map((heads) =>
+          heads.map((positions) => {
+            expect(new Set(positions).size).toBe(positions.length);
+            expect(positions).toContain(0);
+            return positions.length;
+          }),
+        ),
+      );
+      const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+      expect(counted.map((layers) => mean(layers.flat()))).toEqual(wanted);
       expect(result.kept).toEqual(wanted);
-      for (let layer = 0; layer < result.cache.keys.length; layer++) {
-        expect(result.cache.keys[layer]!.shape[2]).toBe(Math.max(...wanted));
-        const positions = result.cache.positions[layer]!.arraySync();
-        wanted.forEach((count, row) => {
-          for (const head of positions[row] ?? positions[0]!) {
-            const real = head.filter((position) => position < PAD_POSITION);
-            expect(new Set(real).size).toBe(count);
-            expect(real).toContain(0);
-          }
-        });
-      }
+      // Memory is held for the longest head of each layer, and for none of them more.
+      expect(widths).toEqual(
+        widths.map((_, layer) => Math.max(...counted.flatMap((layers) => layers[layer]!))),
+      );
+      const held = counted.map((layers) => mean(layers.map((heads) => Math.max(...heads))));
+      expect(result.held ?? result.kept).toEqual(held);
       // A method that writes rows of its own may count on from them.
       result.cache.nextPositions.forEach((next, row) =>
         expect([contexts[row]!.length, wanted[row]!]).toContain(next),
       );
     });
 
-    it('gives the same alone and in a batch, and the same twice', () => {
+    whole('keeps the rows that it scores highest', () => {
+      if (!isScoring(method)) return;
+      const { model } = tinyDecoder(family);
+      const request = {
+        model,
+        contexts,
+        kept: [5, 3],
+        ...(method.readsQuestion(options) && { questions }),
+      };
+      const ranking = rankTidily(method, request, options);
+      const { cache } = method.compress(request, options);
+      contexts.forEach((context, row) => {
+        // Rows that moved up say no more which they were.
+        if (cache.nextPositions[row] !== context.length) return;
+        heldPositions(cache, row, model.config.numKvHeads).forEach((heads, layer) => {
+          const scores = ranking.scores[layer]!.arraySync()[row]!;
+          heads.forEach((positions, head) => {
+            const own = (scores[head] ?? scores[0]!).slice(0, context.length);
+            const scored = [...own.keys()].filter((t) => t > 0);
+            const least = Math.min(...positions.filter((t) => t > 0).map((t) => own[t]!));
+            const best = Math.max(...scored.filter((t) => !positions.includes(t)).map((t) => own[t]!));
+            expect(least).toBeGreaterThanOrEqual(best);
+          });
+        });
+      });
+    });
+
+    whole('gives the same alone and in a batch, and the same twice', () => {
       const together = compress([5, 3]);
       const alone = compress([5, 3], [1]);
       expectClose(together.logits[1]!, alone.logits[0]!);
       expect(compress([5, 3]).logits).toEqual(together.logits);
     });
 
-    it('changes nothing where every row stays, but for what its adapter packs in', () => {
+    whole('changes nothing where every row stays, but for what its adapter packs in', () => {
       const { logits, result } = compress([12, 7]);
       const { model } = tinyDecoder(family);
       const plain = tf.tidy(() => {
@@ -104,11 +168,11 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
       else logits.forEach((row, i) => expectClose(row, plain[i]!));
     });
 
-    it('has an adapter exactly where it needs one', () => {
+    whole('has an adapter exactly where it needs one', () => {
       expect(method.trainable !== undefined).toBe(method.needs.training);
     });
 
-    it('leaves no tensor behind', () => {
+    whole('leaves no tensor behind', () => {
       const { model } = tinyDecoder(family);
       const request = {
         model,
@@ -124,3 +188,27 @@ describe.each(['llama', 'gemma2'])('on %s', (family) => {
     });
   });
 });
+
+describe.each(methods.names().filter((name) => 'of' in methods.get(name).options.shape))(
+  'wrapper %s',
+  (name) => {
+    it.each(scorings.names())('composes with %s', (of) => {
+      const wrapper = methods.get(name);
+      const inner = scorings.get(of);
+      const { model } = tinyDecoder();
+      const options = { of: { name: of, n_sink: 1 } };
+      expect(wrapper.readsQuestion(options)).toBe(inner.needs.question);
+      const rows = (kept: number[]): [mean: number[], total: number] => {
+        const { cache, kept: mean } = wrapper.compress({ model, contexts, kept, questions }, options);
+        const held = contexts.map(
+          (_, row) => heldPositions(cache, row, model.config.numKvHeads).flat(2).length,
+        );
+        disposeCache(cache);
+        return [mean, held.reduce((a, b) => a + b, 0)];
+      };
+      const lists = model.config.numLayers * model.config.numKvHeads;
+      expect(rows([5, 3])).toEqual([[5, 3], 8 * lists]);
+      expect(rows([12, 7])).toEqual([[12, 7], 19 * lists]);
+    });
+  },
+);

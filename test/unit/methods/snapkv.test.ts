@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
 import { windowScores } from '../../../src/methods/observation-window.js';
-import { prefillWithScores } from '../../../src/methods/observed-attention.js';
+import { prefillWithScores } from '../../../src/methods/prefill.js';
 import { snapkv } from '../../../src/methods/snapkv.js';
 import { snapkvQuestion } from '../../../src/methods/snapkv-question.js';
 import { makeBatch } from '../../../src/models/batch.js';

@@ -1,0 +1,37 @@
+/** AdaKV: heads of a layer compete for its rows. */
+import { z } from 'zod';
+import { Registry } from '../base/registry.js';
+import { competeInLayers } from './competition.js';
+import { kvpressInner } from './kvpress.js';
+import { pyramidkv } from './pyramidkv.js';
+import { scorings } from './scorings.js';
+import { defineWrapper, ofOption } from './wrapper.js';
+
+const inner = new Registry('scoring method', [...scorings.list(), pyramidkv]);
+
+/**
+ * kvpress's AdaKVPress: each head keeps its best ⌊α·kept⌋ rows (at least one), the best of the others, whichever head
+ * they are of, fill up kept × heads. Rows of heads that keep less are really gone, but since the heads of a layer share
+ * a tensor, memory is held for as many as the largest head keeps.
+ */
+export const adakv = defineWrapper(inner, {
+  name: 'adakv',
+  summary: "Heads of a layer compete for its rows, by another method's scores",
+  reference: 'Ada-KV, arXiv 2407.11550; kvpress AdaKVPress',
+  kvpress: {
+    press: 'AdaKVPress',
+    options: (params) => {
+      const of = kvpressInner(inner, params);
+      return of && { alpha_safeguard: params['alpha_safeguard'], of };
+    },
+  },
+  options: z.strictObject({
+    of: ofOption(inner, 'snapkv'),
+    alpha_safeguard: z.number().min(0).max(1).default(0.2).describe('share of its rows that no head loses'),
+  }),
+  rank: (request, { method, options }, { alpha_safeguard }) => {
+    const ranking = method.rank(request, options);
+    const counts = competeInLayers(ranking, (kept) => Math.max(1, Math.floor(kept * alpha_safeguard)));
+    return { ...ranking, counts };
+  },
+});

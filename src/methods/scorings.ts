@@ -1,0 +1,27 @@
+/** All methods that rank rows by scores, by name: what wrappers compose with. */
+import { Registry } from '../base/registry.js';
+import { expectedAttention } from './expected-attention.js';
+import { h2a } from './h2a.js';
+import { h2i } from './h2i.js';
+import { keydiff } from './keydiff.js';
+import { knorm } from './knorm.js';
+import { observedAttention } from './observed-attention.js';
+import { random } from './random.js';
+import { snapkv } from './snapkv.js';
+import { snapkvQuestion } from './snapkv-question.js';
+import { streaming } from './streaming.js';
+import { tova } from './tova.js';
+
+export const scorings = new Registry('scoring method', [
+  h2a,
+  h2i,
+  snapkv,
+  snapkvQuestion,
+  tova,
+  observedAttention,
+  expectedAttention,
+  knorm,
+  keydiff,
+  random,
+  streaming,
+]);

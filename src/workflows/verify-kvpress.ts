@@ -1,0 +1,331 @@
+/** Checks of our methods against files that kvpress made (see test/golden/README.md for their format). */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import { UserError } from '../base/errors.js';
+import { readJson } from '../base/files.js';
+import { startEngine } from '../engine/index.js';
+import { methods } from '../methods/index.js';
+import { fromKvpress, type FromKvpress } from '../methods/kvpress.js';
+import type { CompressionRequest, Method } from '../methods/method.js';
+import { disposeRanking, isScoring, keepRanked, rankTidily, type Ranking } from '../methods/scoring.js';
+import { keepTopRows, withSinksAndPadding } from '../methods/selection.js';
+import { makeBatch, PAD_POSITION } from '../models/batch.js';
+import { disposeCache, type KvCache } from '../models/cache.js';
+import { loadDecoder } from '../models/checkpoint.js';
+import type { Decoder } from '../models/decoder.js';
+import { greedy } from '../models/generate.js';
+import { openSafetensors, type SafetensorsFile } from '../models/safetensors.js';
+
+/** Relative tolerance of scores; they carry the float32 error of all layers before. */
+export const SCORE_TOLERANCE = 1e-4;
+/** Absolute and relative tolerance of logits and re-rotated keys. */
+export const LOGIT_TOLERANCE = 1e-4;
+
+export interface PressCheck {
+  /** Name of the file. */
+  name: string;
+  /** Our method and its options; absent where we have none for this press. */
+  method?: string;
+  options?: Record<string, unknown>;
+  /** Kept rows that differ, of all; undefined where the reference's own selection is a matter of chance. */
+  kept?: { different: number; of: number };
+  /** Largest |ours − reference| / |reference|; undefined where the scale is not the reference's. */
+  scores?: number;
+  /** Largest |ours − reference| / (1 + |reference|) of the continuation's logits. */
+  logits?: number;
+  /** Of re-rotated keys, likewise. */
+  keys?: number;
+  /** Whether greedy decoding gives the reference's tokens. */
+  greedy?: boolean;
+  passed: boolean;
+  note: string;
+}
+
+const entrySchema = z.looseObject({
+  class: z.string(),
+  params: z.record(z.string(), z.unknown()),
+  selection_defined: z.boolean(),
+});
+type Entry = z.output<typeof entrySchema>;
+
+/** What info.json, in the folder or beside it, says of each file. */
+function readInfo(folder: string): Map<string, Entry> {
+  const places = [join(folder, 'info.json'), join(dirname(folder), 'info.json')];
+  const path = places.find((place) => existsSync(place));
+  if (path === undefined) {
+    throw new UserError('no-reference', 'holds no info.json, nor does the folder above', {
+      where: folder,
+      hint: 'It says with which press and parameters each file was made; see test/golden/README.md.',
+    });
+  }
+  const whole = readJson(path) as Record<string, unknown>;
+  const own = (whole[basename(folder)] ?? whole) as Record<string, unknown>;
+  const entries = Object.entries(own).flatMap(([name, value]) => {
+    const entry = entrySchema.safeParse(value);
+    return entry.success ? [[name, entry.data] as const] : [];
+  });
+  return new Map(entries);
+}
+
+function largest(
+  ours: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  scale: (x: number) => number,
+): number {
+  if (ours.length !== reference.length) return Infinity;
+  let most = 0;
+  for (let i = 0; i < reference.length; i++) {
+    const gap = Math.abs(ours[i]! - reference[i]!) / scale(Math.abs(reference[i]!));
+    most = Number.isNaN(gap) ? Infinity : Math.max(most, gap);
+  }
+  return most;
+}
+
+const relativeToOne = (x: number): number => 1 + x;
+
+/**
+ * Largest difference of one layer's scores, relative to the reference's or, where those have both signs and pass near
+ * zero (cosines), to the largest of them. Rows that the reference puts first whatever their score (at its
+ * highest value) must come before all others of ours; their values are not compared.
+ */
+function scoreDifference(ours: Float32Array, reference: Float32Array, tokens: number): number {
+  let most = 0;
+  const top = reference.reduce((a, b) => Math.max(a, b), -Infinity);
+  for (let at = 0; at < reference.length; at += tokens) {
+    const own = ours.subarray(at, at + tokens);
+    const theirs = reference.subarray(at, at + tokens);
+    const rest = [...theirs.keys()].filter((t) => theirs[t] !== top);
+    const size = rest.reduce((a, t) => Math.max(a, Math.abs(theirs[t]!)), 0);
+    const signed = rest.some((t) => theirs[t]! < 0) && rest.some((t) => theirs[t]! > 0);
+    const highest = Math.max(...rest.map((t) => own[t]!));
+    for (let t = 0; t < tokens; t++) {
+      const relative = Math.abs(own[t]! - theirs[t]!) / (signed ? size : Math.abs(theirs[t]!));
+      const gap = theirs[t] !== top ? relative : own[t]! > highest ? 0 : relative;
+      most = Number.isNaN(gap) ? Infinity : Math.max(most, gap);
+    }
+  }
+  return most;
+}
+
+/** Positions of the rows that a layer's heads hold, ascending. */
+function keptPositions(cache: KvCache, layer: number, heads: number): number[][] {
+  const [only] = cache.positions[layer]!.arraySync();
+  return Array.from({ length: heads }, (_, head) =>
+    (only![head] ?? only![0]!).filter((position) => position < PAD_POSITION).sort((a, b) => a - b),
+  );
+}
+
+interface Reference {
+  file: SafetensorsFile;
+  layers: number;
+  heads: number;
+  tokens: number;
+}
+
+/** Positions that the reference keeps, ascending, per layer and head. */
+function referencePositions({ file, layers, heads, tokens }: Reference): number[][][] {
+  return Array.from({ length: layers }, (_, layer) => {
+    if (file.has(`kept.${layer}`)) {
+      const { data } = file.readInt(`kept.${layer}`);
+      const width = data.length / heads;
+      return Array.from({ length: heads }, (_, head) => [...data.subarray(head * width, (head + 1) * width)]);
+    }
+    const { data } = file.readInt(`keep_mask.${layer}`);
+    return Array.from({ length: heads }, (_, head) =>
+      Array.from({ length: tokens }, (_, t) => t).filter((t) => data[head * tokens + t] === 1),
+    );
+  });
+}
+
+/** What our method makes of the reference's context: its ranking, and the compressed cache. */
+interface Ours {
+  ranking: Ranking | undefined;
+  cache: KvCache;
+}
+
+function compressAsReference(
+  request: CompressionRequest,
+  { method, options, scores: kind }: FromKvpress<Method>,
+  { file, layers, heads, tokens }: Reference,
+): Ours {
+  if (kind !== 'given') {
+    const { cache } = method.compress(request, options);
+    return { cache, ranking: isScoring(method) ? rankTidily(method, request, options) : undefined };
+  }
+  const cache = tf.tidy(() => {
+    const batch = makeBatch(request.contexts);
+    const scores = Array.from({ length: layers }, (_, layer) =>
+      tf.tensor3d(file.readFloat(`scores.${layer}`).data, [1, heads, tokens]),
+    );
+    const whole = request.model.forward(batch, { cacheOnly: true }).cache;
+    return keepTopRows(whole, scores, batch, request.kept, 0);
+  });
+  return { cache, ranking: undefined };
+}
+
+function compareKept(cache: KvCache, reference: Reference): { different: number; of: number } {
+  const wanted = referencePositions(reference);
+  let different = 0;
+  let of = 0;
+  wanted.forEach((byHead, layer) => {
+    const ours = keptPositions(cache, layer, reference.heads);
+    byHead.forEach((positions, head) => {
+      const own = new Set(ours[head]);
+      of += positions.length;
+      different += positions.filter((position) => !own.has(position)).length;
+      different += Math.max(0, own.size - positions.length);
+    });
+  });
+  return { different, of };
+}
+
+function compareScores(ranking: Ranking, { file, heads, tokens }: Reference): number {
+  return ranking.scores.reduce((most, score, layer) => {
+    const ours = tf.tidy(() => {
+      const whole = withSinksAndPadding(score, ranking.extents, ranking.sinks);
+      return tf.broadcastTo(whole, [1, heads, tokens]).dataSync();
+    }) as Float32Array;
+    const theirs = file.readFloat(`scores.${layer}`).data as Float32Array;
+    return Math.max(most, scoreDifference(ours, theirs, tokens));
+  }, 0);
+}
+
+/** Keys of kept rows in order of position: as the reference lists re-rotated ones. */
+function compareKeys(cache: KvCache, file: SafetensorsFile): number | undefined {
+  if (!file.has('keys.0')) return undefined;
+  const differences = cache.keys.map((keys, layer) =>
+    largest(keys.dataSync(), file.readFloat(`keys.${layer}`).data, relativeToOne),
+  );
+  return Math.max(...differences);
+}
+
+function checkFile(
+  model: Decoder,
+  file: SafetensorsFile,
+  entry: Entry,
+  name: string,
+  ids: { context: number[]; continuation: number[] },
+): PressCheck {
+  const found = fromKvpress(methods, entry.class, entry.params);
+  if (found === undefined) {
+    return { name, passed: true, note: `skipped: no method here is ${entry.class} with these parameters` };
+  }
+  const { method, options, scores: kind } = found;
+  const { length } = ids.context;
+  const asked = length * (1 - Number(entry.params['compression_ratio']));
+  const request = { model, contexts: [ids.context], kept: [Math.max(1, Math.floor(asked))], asked: [asked] };
+  const { numLayers: layers, numKvHeads: heads } = model.config;
+  const reference = { file, layers, heads, tokens: length };
+  const { cache, ranking } = compressAsReference(request, found, reference);
+  try {
+    const scored = ranking !== undefined && kind === 'values';
+    const scores = scored ? compareScores(ranking, reference) : undefined;
+    const label = { name, method: method.name, options };
+    const scoresFit = scores === undefined || scores <= SCORE_TOLERANCE;
+    if (!entry.selection_defined) {
+      const note = 'scores tie at the cut: the selection is left to chance';
+      return { ...label, ...(scores !== undefined && { scores }), passed: scoresFit, note };
+    }
+    const keys = compareKeys(cache, file);
+    const kept = tf.tidy(() =>
+      // Rows that moved up are recognised by where they stood.
+      compareKept(keys === undefined ? cache : keepRanked(ranking!).cache, reference),
+    );
+    const logits = tf.tidy(() => {
+      const batch = makeBatch([ids.continuation], { starts: cache.nextPositions });
+      return model.logits(model.forward(batch, { past: cache }).hidden).dataSync();
+    }) as unknown as Float32Array;
+    const difference = largest(logits, file.readFloat('continuation_logits').data, relativeToOne);
+    const wanted = [...file.readInt('greedy_ids').data];
+    const [tokens] = greedy(model, cache, [ids.continuation.slice(0, 1)], {
+      maxNewTokens: wanted.length,
+      eosIds: [],
+    });
+    const same = tokens!.join() === wanted.join();
+    return {
+      ...label,
+      kept,
+      ...(scores !== undefined && { scores }),
+      logits: difference,
+      ...(keys !== undefined && { keys }),
+      greedy: same,
+      passed:
+        kept.different === 0 &&
+        scoresFit &&
+        difference <= LOGIT_TOLERANCE &&
+        (keys ?? 0) <= LOGIT_TOLERANCE &&
+        same,
+      note: NOTES[kind],
+    };
+  } finally {
+    disposeCache(cache);
+    if (ranking !== undefined) disposeRanking(ranking);
+  }
+}
+
+const NOTES = {
+  values: '',
+  order: 'scores are on another scale, the order is the same',
+  given: "selected by the reference's own scores, which another generator drew",
+} as const;
+
+/** Each file of `folder`, made with the model in `modelFolder`, against what our method of that name makes. */
+export async function verifyKvpress(modelFolder: string, folder: string): Promise<PressCheck[]> {
+  const info = readInfo(folder);
+  const names = readdirSync(folder)
+    .filter((file) => file.endsWith('.safetensors') && info.has(file.replace(/\.safetensors$/, '')))
+    .map((file) => file.replace(/\.safetensors$/, ''))
+    .sort();
+  if (names.length === 0 || !existsSync(join(folder, 'full.safetensors'))) {
+    throw new UserError('no-reference', 'holds no full.safetensors with files that info.json describes', {
+      where: folder,
+      hint: 'See test/golden/README.md for the format.',
+    });
+  }
+  await startEngine();
+  const full = openSafetensors(join(folder, 'full.safetensors'));
+  const ids = {
+    context: [...full.readInt('context_ids').data],
+    continuation: [...full.readInt('continuation_ids').data],
+  };
+  full.close();
+  const model = loadDecoder(modelFolder);
+  try {
+    return names.map((name) => {
+      const file = openSafetensors(join(folder, `${name}.safetensors`));
+      try {
+        return checkFile(model, file, info.get(name)!, name, ids);
+      } finally {
+        file.close();
+      }
+    });
+  } finally {
+    model.dispose();
+  }
+}
+
+function amount(label: string, value: number | undefined): string {
+  return value === undefined ? '' : `  ${label} ${value === 0 ? '0' : value.toExponential(1)}`;
+}
+
+/** The checks as lines. */
+export function renderPressChecks(checks: readonly PressCheck[]): string {
+  const lines = checks.map(({ name, method, kept, scores, logits, keys, greedy, passed, note }) =>
+    [
+      method === undefined ? 'skip' : passed ? 'ok  ' : 'FAIL',
+      ` ${name.padEnd(32)}`,
+      kept === undefined ? '' : `  kept ${kept.of - kept.different}/${kept.of}`,
+      amount('scores', scores),
+      amount('logits', logits),
+      amount('keys', keys),
+      greedy === undefined ? '' : `  greedy ${greedy ? 'same' : 'other'}`,
+      note === '' ? '' : `  (${note})`,
+    ].join(''),
+  );
+  const done = checks.filter(({ method }) => method !== undefined);
+  const passed = done.filter((check) => check.passed).length;
+  const summary = `${passed} of ${done.length} as the reference; scores within ${SCORE_TOLERANCE} relative, logits within ${LOGIT_TOLERANCE}`;
+  return [...lines, summary].join('\n');
+}
