@@ -1,4 +1,5 @@
 /** What every kvd command shares: flags, printing, and how errors reach the user. */
+import { createInterface } from 'node:readline/promises';
 import { Command, Flags } from '@oclif/core';
 import { UserError } from '../base/errors.js';
 
@@ -21,6 +22,15 @@ export abstract class KvdCommand extends Command {
   /** A note on stderr; nothing with --json. */
   protected note(text: string): void {
     if (!this.jsonEnabled()) process.stderr.write(`${text}\n`);
+  }
+
+  /** Whether the user says yes; never where there is nobody to ask. */
+  protected async confirm(question: string): Promise<boolean> {
+    if (!process.stdin.isTTY || this.jsonEnabled()) return false;
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    const answer = await terminal.question(question);
+    terminal.close();
+    return /^y(es)?$/i.test(answer.trim());
   }
 
   protected override async catch(error: Error & { exitCode?: number }): Promise<unknown> {

@@ -19,7 +19,7 @@ import { promisify } from 'node:util';
 import { UserError } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { packageRoot } from '../base/paths.js';
-import { exclusively } from './lock.js';
+import { exclusively } from '../base/lock.js';
 import { ADDON_PACKAGE, addonPackageFolder, addonPath, engineFolder, type Flavour } from './native.js';
 
 const run = promisify(execFile);

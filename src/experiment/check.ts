@@ -5,23 +5,37 @@ import { UserError } from '../base/errors.js';
 import { packageRoot } from '../base/paths.js';
 import { nearest } from '../base/suggest.js';
 import { datasets } from '../data/index.js';
+import { snapshotFolder } from '../hub/cache.js';
+import { looksLikeRepository, parseRepository, repositoryName } from '../hub/repository.js';
 import { hasAdapter } from '../methods/adapter-files.js';
 import { readModelConfig } from '../models/config.js';
 import { tasks } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
 import type { LoadedExperiment } from './resolve.js';
 
-/** The folder that a model's name or path means: an existing folder, or a shipped model. */
+/** The folder that a model's name or path means: an existing folder, a shipped model, or a pulled one. */
 export function resolveModel(nameOrPath: string): string {
   const shipped = join(packageRoot, 'models', 'nano', nameOrPath);
   const candidates = [nameOrPath, join(packageRoot, nameOrPath), shipped];
   const found = candidates.find((folder) => existsSync(join(folder, 'config.json')));
   if (found !== undefined) return found;
+  if (looksLikeRepository(nameOrPath)) {
+    const repository = parseRepository(nameOrPath, 'model');
+    const pulled = snapshotFolder(repository);
+    if (pulled !== undefined && existsSync(join(pulled, 'config.json'))) return pulled;
+    throw new UserError(
+      'not-pulled',
+      `no model "${nameOrPath}": no such folder, and it has not been pulled`,
+      {
+        hint: `Run: kvd models pull ${repositoryName(repository)}`,
+      },
+    );
+  }
   throw new UserError(
     'unknown-model',
     `no model "${nameOrPath}": no folder with a config.json, and none is shipped by that name`,
     {
-      hint: 'Name a folder in Hugging Face format, or a model that `kvd models list` shows.',
+      hint: 'Name a folder in Hugging Face format, a model that `kvd models list` shows, or org/name of the hub.',
     },
   );
 }

@@ -12,3 +12,13 @@ export function problemOf(work: () => unknown): UserError {
   }
   throw new Error('nothing was wrong');
 }
+
+/** The UserError with which `work` ends. */
+export async function problemOfAsync(work: Promise<unknown>): Promise<UserError> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  return error as UserError;
+}

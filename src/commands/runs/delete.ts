@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { Args, Flags } from '@oclif/core';
 import { UserError } from '../../base/errors.js';
 import { KvdCommand } from '../../cli/base-command.js';
@@ -24,13 +23,5 @@ export default class RunsDelete extends KvdCommand {
     } finally {
       store.close();
     }
-  }
-
-  private async confirm(question: string): Promise<boolean> {
-    if (!process.stdin.isTTY || this.jsonEnabled()) return false;
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    const answer = await terminal.question(question);
-    terminal.close();
-    return /^y(es)?$/i.test(answer.trim());
   }
 }

@@ -1,7 +1,7 @@
 /** One process at a time: a lock file that a dead process cannot hold. */
 import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { errnoOf } from '../base/errors.js';
+import { errnoOf } from './errors.js';
 
 const POLL_MS = 200;
 /** A lock that names no process was left half-written; its writer needs microseconds to finish. */

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, utimesSync, writeFileSync } from 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { exclusively } from '../../../src/engine/lock.js';
+import { exclusively } from '../../../src/base/lock.js';
 
 let lock: string;
 beforeEach(() => {
