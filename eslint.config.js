@@ -63,5 +63,6 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
+  { files: ['test/examples/**'], rules: { 'no-console': 'off' } },
   ...directions,
 );

@@ -1,7 +1,23 @@
 /**
- * The public API: KV-cache compression without the command line. Start an engine, load a model and a
- * tokenizer, compress contexts with any method, generate from what is left. See README, "From code".
+ * The public API: KV-cache compression without the command line. `loadModel`, `loadAdapter`, `compress`, `saveCache`,
+ * `loadCache` and `ask` are all that most programs need (docs/api.md); below them, decoders, caches and methods are there
+ * one by one (README, "From code").
  */
+export { loadAdapter, loadModel, type LoadedModel } from './workflows/session.js';
+export type { LoadedAdapter } from './contexts/adapter.js';
+export { ask, askStream, compress, type AskOptions, type CompressOptions } from './contexts/api.js';
+export {
+  contextSize,
+  disposeContext,
+  type CompressedContext,
+  type ContextInfo,
+  type ContextSize,
+} from './contexts/context.js';
+export type { DocumentInput, Span } from './contexts/documents.js';
+export { explain, type Explanation } from './contexts/explain.js';
+export { loadContext as loadCache, readContextInfo, saveContext as saveCache } from './contexts/file.js';
+export type { ContextModel } from './contexts/model.js';
+
 export { startEngine, type EngineInfo } from './engine/index.js';
 export { UserError } from './base/errors.js';
 export { keptRows } from './base/rounding.js';

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { UserError } from '../base/errors.js';
 import { loadAdapterFolder, shippedAdapter, type LoadedAdapter } from '../contexts/adapter.js';
+import { compressorOf } from '../contexts/api.js';
 import { compressDocuments, type Compressor } from '../contexts/compress.js';
 import { contextSize, disposeContext, type ContextInfo, type ContextSize } from '../contexts/context.js';
 import { loadContext, readContextInfo, saveContext } from '../contexts/file.js';
@@ -66,13 +67,13 @@ export function openCompressor(
       ? shippedAdapter(model.folder, wanted?.name ?? METHOD)
       : undefined);
   const adapter = folder === undefined ? undefined : loadAdapterFolder(folder, model.model.config);
-  const compressor: Compressor = {
-    method: wanted ?? adapter?.method ?? methods.get(METHOD),
-    options: applySets({}, new Map(), options.set ?? []),
+  const compressor = compressorOf({
+    method: wanted?.name ?? (adapter === undefined ? METHOD : undefined),
+    methodOptions: applySets({}, new Map(), options.set ?? []),
     adapter,
     foldTokens: options['fold-tokens'],
     question: options.question,
-  };
+  });
   return { compressor, adapter };
 }
 

@@ -1,4 +1,6 @@
 /** A model made ready: engine started, weights and tokenizer loaded. */
+import { UserError } from '../base/errors.js';
+import { loadAdapterFolder, shippedAdapter, type LoadedAdapter } from '../contexts/adapter.js';
 import { modelHash } from '../contexts/identity.js';
 import type { ContextModel } from '../contexts/model.js';
 import { resolveModel } from '../experiment/check.js';
@@ -27,6 +29,19 @@ export async function openSession(nameOrPath: string): Promise<Session> {
 export interface LoadedModel extends Session, ContextModel {
   /** Frees the weights. */
   dispose(): void;
+}
+
+/**
+ * The adapter in `folder`, or the one of kvd that ships with the model. A folder that holds none, or one that was made
+ * for another model, is a UserError.
+ */
+export function loadAdapter(model: LoadedModel, folder?: string): LoadedAdapter {
+  const found = folder ?? shippedAdapter(model.folder, 'kvd');
+  if (found !== undefined) return loadAdapterFolder(found, model.model.config);
+  throw new UserError('no-adapter', 'no adapter ships with this model', {
+    where: model.folder,
+    hint: 'Name the folder of one, or train one with `kvd train`.',
+  });
 }
 
 /** Loads a model to compress and ask contexts with: a folder, or a shipped model. */
