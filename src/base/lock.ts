@@ -1,9 +1,13 @@
 /** One process at a time: a lock file that a dead process cannot hold. */
-import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { errnoOf } from './errors.js';
 
 const POLL_MS = 200;
+/** How often the holder touches its lock, for those who cannot see its process. */
+const BEAT_MS = 10_000;
+/** A lock of another machine that was not touched for so long, by the waiter's own clock, is a dead process's. */
+const SILENT_MS = 180_000;
 /** A lock that names no process was left half-written; its writer needs microseconds to finish. */
 const HALF_WRITTEN_MS = 5_000;
 
@@ -31,16 +35,26 @@ function read(lock: string): string | undefined {
   }
 }
 
-/** Whether the process that wrote `text` into `lock` still lives. */
-function holderLives(lock: string, text: string): boolean {
+/** The last touch that a waiter saw of a lock, and when it first saw it. */
+interface Watch {
+  touched: number;
+  since: number;
+}
+
+/** Whether the process that wrote `text` into `lock` still lives, as far as can be told from here. */
+function holderLives(lock: string, text: string, watch: Watch): boolean {
   let holder: { pid: number; start: string | null; host: string };
   try {
     holder = JSON.parse(text) as typeof holder;
   } catch {
     return Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) < HALF_WRITTEN_MS;
   }
-  // On a shared file system another machine's process cannot be seen from here: believe it.
-  if (holder.host !== hostname()) return true;
+  // On a shared file system another machine's process cannot be seen from here, only its lock.
+  if (holder.host !== hostname()) {
+    const touched = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (touched !== watch.touched) Object.assign(watch, { touched, since: performance.now() });
+    return performance.now() - watch.since < SILENT_MS;
+  }
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -73,6 +87,7 @@ export async function exclusively<T>(
   onWait: (holder: string) => void = () => undefined,
 ): Promise<T> {
   let told = false;
+  const watch: Watch = { touched: -1, since: 0 };
   for (;;) {
     try {
       writeFileSync(lock, claim(), { flag: 'wx' });
@@ -86,16 +101,25 @@ export async function exclusively<T>(
     }
     const text = read(lock);
     if (text === undefined) continue;
-    if (!holderLives(lock, text)) clear(lock, text);
+    if (!holderLives(lock, text, watch)) clear(lock, text);
     else {
       if (!told) onWait(text);
       told = true;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
+  const beat = setInterval(() => {
+    const now = new Date();
+    try {
+      utimesSync(lock, now, now);
+    } catch {
+      // The share is away for a moment, or the lock was removed by hand.
+    }
+  }, BEAT_MS).unref();
   try {
     return await work();
   } finally {
+    clearInterval(beat);
     rmSync(lock, { force: true });
   }
 }

@@ -10,6 +10,7 @@ export default class Eval extends KvdCommand {
     '<%= config.bin %> eval experiments/nano/table2.yaml',
     '<%= config.bin %> eval --task nano-long-qa --model llama-long --method full --method kvd --retention 0.1 --fold-tokens 256 --limit 80',
     '<%= config.bin %> eval --task squad --data dev-v1.1.json --method full --method h2i --retention 0.25 --limit 50',
+    '<%= config.bin %> eval experiments/nano/table2.yaml --shard 2/8 --db part2.sqlite',
     '<%= config.bin %> eval --task continuation --data essays/ --method kvd --adapter runs/my-adapter --retention 0.5',
   ];
   static override args = { experiment: Args.string({ description: 'YAML file' }) };
@@ -31,6 +32,11 @@ export default class Eval extends KvdCommand {
       min: 2,
       dependsOn: ['task'],
     }),
+    shard: Flags.string({
+      description:
+        'evaluate one part of the batches: 2/8 is the second of eight; the last to end completes the run',
+      helpValue: 'I/N',
+    }),
     adapter: Flags.string({
       description:
         'adapter folder; else the one that the experiment trains or, without training, that the model ships',
@@ -40,16 +46,19 @@ export default class Eval extends KvdCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Eval);
     const { adHocEvaluation, loadChecked } = await import('../workflows/experiments.js');
-    const { evaluateExperiment } = await import('../workflows/evaluate.js');
+    const { evaluateExperiment, parseShard } = await import('../workflows/evaluate.js');
     const { renderComparison } = await import('../workflows/report.js');
     const { Store } = await import('../store/store.js');
     const experiments =
       args.experiment === undefined ? [adHocEvaluation(flags)] : loadChecked(args.experiment, flags.set);
     const store = Store.open(flags.db);
     const results = [];
+    const shard = flags.shard === undefined ? undefined : parseShard(flags.shard);
+    const options = { adapter: flags.adapter, quiet: this.jsonEnabled(), shard };
     for (const loaded of experiments) {
-      const options = { adapter: flags.adapter, quiet: this.jsonEnabled() };
-      results.push({ name: loaded.experiment.name, ...(await evaluateExperiment(loaded, store, options)) });
+      const result = await evaluateExperiment(loaded, store, options);
+      if (!result.complete) this.note(`${loaded.experiment.name}: other parts have yet to be evaluated`);
+      results.push({ name: loaded.experiment.name, ...result });
     }
     const runIds = results.map((result) => result.runId);
     this.print(renderComparison(store, runIds, 'terminal'));

@@ -28,6 +28,8 @@ export interface EvaluationRequest {
   maxNewTokens: number;
   /** Whether `kl`, `nll` and `agreement` are wanted beside the task's marks; yes unless given. */
   intrinsic?: boolean;
+  /** Asked now and then; true ends the evaluation after the last whole batch. */
+  stop?(): boolean;
 }
 
 /** What is known of one sample when it is done. */
@@ -72,14 +74,30 @@ function compress(
   );
 }
 
-function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): SampleResult[] {
+/** Lets signals and timers in; whether the work is to stop. */
+async function toStop(request: EvaluationRequest): Promise<boolean> {
+  await new Promise(setImmediate);
+  return request.stop?.() ?? false;
+}
+
+/** Undefined where it was stopped half-way. */
+async function evaluateBatch(
+  request: EvaluationRequest,
+  batch: readonly Prepared[],
+): Promise<SampleResult[] | undefined> {
   const { model, tokenizer, task, method } = request;
   const { first, of } = distinctContexts(batch, method.readsQuestion(request.methodOptions));
   const started = performance.now();
   const compression = compress(request, batch, first);
   compression.cache.keys[0]!.dataSync();
-  const compressed = performance.now();
+  const compressSeconds = (performance.now() - started) / 1000;
   const cache = selectSequences(compression.cache, of);
+  const free = (): void => {
+    disposeCache(cache);
+    disposeCache(compression.cache);
+  };
+  if (await toStop(request)) return void free();
+  const asked = performance.now();
   const outputs =
     task.mode === 'continue'
       ? batch.map(() => [])
@@ -92,18 +110,19 @@ function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): 
             eosIds: [tokenizer.eosId, ...model.config.eosTokenIds],
           },
         );
-  const generated = performance.now();
+  const generateSeconds = (performance.now() - asked) / 1000;
+  if (await toStop(request)) return void free();
   const wanted = task.mode === 'generate' ? task.metrics : [];
   const likely = wanted.some((name) => metrics[name].of === 'choices')
     ? choiceLikelihoods(model, cache, batch, batch.length)
     : undefined;
+  if (await toStop(request)) return void free();
   const kept = of.map((context) => compression.kept[context]!);
   const held = of.map((context) => (compression.held ?? compression.kept)[context]!);
   const untouched =
     request.adapter === undefined && batch.every(({ context }, row) => kept[row] === context.length);
   const intrinsic = (request.intrinsic ?? true) ? likelihoods(model, cache, batch, untouched) : undefined;
-  disposeCache(cache);
-  disposeCache(compression.cache);
+  free();
 
   const { numLayers, numKvHeads, headDim } = model.config;
   return batch.map(({ sample, context }, row) => {
@@ -127,11 +146,25 @@ function evaluateBatch(request: EvaluationRequest, batch: readonly Prepared[]): 
       bytesBefore: cacheBytes(context.length, numLayers, numKvHeads, headDim),
       bytesAfter: cacheBytes(held[row]!, numLayers, numKvHeads, headDim),
       seconds: {
-        compress: (compressed - started) / 1000 / batch.length,
-        generate: (generated - compressed) / 1000 / batch.length,
+        compress: compressSeconds / batch.length,
+        generate: generateSeconds / batch.length,
       },
     };
   });
+}
+
+/** Evaluates batches of samples one after another; a batch that is stopped half-way is left out, and ends it. */
+export async function* evaluateBatches(
+  request: EvaluationRequest,
+  batches: Iterable<readonly TaskSample[]>,
+): AsyncGenerator<SampleResult[]> {
+  for (const batch of batches) {
+    const prepared = batch.map((sample) => prepare(sample, request.task, request.tokenizer));
+    const results = await evaluateBatch(request, prepared);
+    if (results === undefined) return;
+    yield results;
+    if (await toStop(request)) return;
+  }
 }
 
 /** Evaluates `samples` in batches; results come in the samples' order, as they end. */
@@ -139,11 +172,5 @@ export async function* evaluate(
   request: EvaluationRequest,
   samples: Iterable<TaskSample>,
 ): AsyncGenerator<SampleResult> {
-  for (const batch of inBatches(samples, request.batchSize)) {
-    yield* evaluateBatch(
-      request,
-      batch.map((sample) => prepare(sample, request.task, request.tokenizer)),
-    );
-    await new Promise(setImmediate);
-  }
+  for await (const results of evaluateBatches(request, inBatches(samples, request.batchSize))) yield* results;
 }

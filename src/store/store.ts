@@ -160,9 +160,22 @@ export class Store {
     }
   }
 
+  /** The run of this kind and configuration, made where there is none; of several processes at once, one makes it. */
+  openRun(spec: RunSpec): string {
+    return this.guard(() =>
+      this.connection.transaction(() => this.findRun(spec)?.id ?? this.createRun(spec)).immediate(),
+    );
+  }
+
   setStatus(id: string, status: RunStatus, error: string | null = null): void {
     const ended = status === 'running' ? null : new Date().toISOString();
     this.change('UPDATE runs SET status = ?, ended_at = ?, error = ? WHERE id = ?', status, ended, error, id);
+  }
+
+  /** Marks a run of which others may do the rest as interrupted, unless one of them has finished it meanwhile. */
+  leaveUnfinished(id: string): void {
+    const sql = "UPDATE runs SET status = 'interrupted', ended_at = ? WHERE id = ? AND status <> 'finished'";
+    this.change(sql, new Date().toISOString(), id);
   }
 
   /** The newest run of this kind and configuration; a finished one before others, whatever the clock said. */

@@ -8,6 +8,7 @@ import type { Tokenizer } from '../models/tokenizer.js';
 import type { Adapter, Trainable } from '../methods/trainable.js';
 import { AdamW, clipByGlobalNorm, type AdamWOptions } from './adamw.js';
 import { makeExample, type Example } from './examples.js';
+import { assertFinite, followNorm, type NormTrend } from './finite.js';
 import { objectives } from './objectives/index.js';
 import type { Objective, ObjectiveOptions } from './objectives/objective.js';
 import { disposePass, studentPass, teacherPass } from './passes.js';
@@ -37,6 +38,8 @@ export interface DistillReport {
   /** Of the objective, mean over the step's target tokens, natural log. */
   loss: number;
   gradientNorm: number;
+  /** How many times its running mean the norm is, where it stands out. */
+  gradientNormSpike?: number | undefined;
   learningRate: number;
   /** Context and continuation tokens a second. */
   tokensPerSecond: number;
@@ -45,8 +48,11 @@ export interface DistillReport {
 /** What the loop calls out for; all optional work of a workflow. */
 export interface DistillHooks {
   report(report: DistillReport): void;
-  /** Quality of the adapter as it stands (higher is better), measured every `eval_steps` and at the end. */
-  validate(step: number): Promise<number>;
+  /**
+   * Quality of the adapter as it stands (higher is better), measured every `eval_steps` and at the end; undefined where
+   * it was stopped, and is to be measured when the training goes on.
+   */
+  validate(step: number): Promise<number | undefined>;
   /** Called when `validate` gave a value as good as the best so far, or better. */
   best(step: number, quality: number): void;
   /** Asked before each step; true saves the state and returns. */
@@ -58,6 +64,9 @@ interface Progress {
   /** Passages drawn so far. */
   cursor: number;
   bestQuality: number | null;
+  /** Whether the adapter as it stands has yet to be validated. */
+  validationDue: boolean;
+  norms: NormTrend;
 }
 
 /** Passages in the order of training: as they come where they never end, else reshuffled each epoch. */
@@ -174,13 +183,26 @@ export async function distill<A extends Adapter>(
     step: 0,
     cursor: 0,
     bestQuality: null,
+    validationDue: false,
+    norms: { steps: 0, mean: 0 },
     ...(loadState(statePath, trained, optimiser) as Progress | undefined),
   };
   const stream = new ExampleStream(source, tokenizer, options, progress.cursor);
   const save = (): void => saveState(statePath, trained, optimiser, { ...progress, cursor: stream.cursor });
+  const validate = async (): Promise<void> => {
+    const quality = await hooks.validate(progress.step);
+    progress.validationDue = quality === undefined;
+    if (quality === undefined || quality < (progress.bestQuality ?? -Infinity)) return;
+    progress.bestQuality = quality;
+    hooks.best(progress.step, quality);
+  };
 
   try {
-    while (progress.step < options.max_steps) {
+    if (progress.validationDue) {
+      await validate();
+      save();
+    }
+    while (progress.step < options.max_steps || progress.validationDue) {
       if (hooks.stop()) {
         save();
         return { step: progress.step, finished: false };
@@ -201,11 +223,9 @@ export async function distill<A extends Adapter>(
         }
         tokens += batch.examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0);
       }
-      if (!Number.isFinite(loss)) {
-        throw new Error(`the loss is ${loss} at step ${progress.step + 1}; the last checkpoint is kept`);
-      }
       const { gradients, norm } = clipByGlobalNorm(sums, options.max_grad_norm);
       progress.step += 1;
+      assertFinite({ step: progress.step, loss, norm }, model, trained, sums, statePath);
       const learningRate = learningRateAt(progress.step, options);
       optimiser.update(gradients, learningRate);
       tf.dispose([...new Set([...Object.values(sums), ...Object.values(gradients)])]);
@@ -214,17 +234,12 @@ export async function distill<A extends Adapter>(
         step: progress.step,
         loss,
         gradientNorm: norm,
+        gradientNormSpike: followNorm(progress.norms, norm),
         learningRate,
         tokensPerSecond: tokens / seconds,
       });
 
-      if (progress.step % options.eval_steps === 0 || progress.step === options.max_steps) {
-        const quality = await hooks.validate(progress.step);
-        if (progress.bestQuality === null || quality >= progress.bestQuality) {
-          progress.bestQuality = quality;
-          hooks.best(progress.step, quality);
-        }
-      }
+      if (progress.step % options.eval_steps === 0 || progress.step === options.max_steps) await validate();
       if (progress.step % options.save_steps === 0 || progress.step === options.max_steps) save();
       await new Promise(setImmediate);
     }

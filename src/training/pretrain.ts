@@ -8,6 +8,7 @@ import type { Decoder } from '../models/decoder.js';
 import { answerIds, questionIds } from '../models/prompt.js';
 import type { Tokenizer } from '../models/tokenizer.js';
 import { AdamW, clipByGlobalNorm, type AdamWOptions, type NamedVariables } from './adamw.js';
+import { assertFinite } from './finite.js';
 import { crossEntropy } from './losses.js';
 import { loadState, saveState } from './state.js';
 
@@ -192,11 +193,11 @@ export async function pretrain(
       Object.entries(parameters).map(([name, variable]) => [name, grads[variable.name]!]),
     );
     const { gradients, norm } = clipByGlobalNorm(byName, options.max_grad_norm);
+    const loss = value.dataSync()[0]!;
+    assertFinite({ step: progress.step + 1, loss, norm }, model, parameters, byName, statePath);
     optimiser.update(gradients, rateAt(progress, options));
     progress.step += 1;
-    const loss = value.dataSync()[0]!;
     tf.dispose([value, ...Object.values(grads), ...Object.values(gradients)]);
-    if (!Number.isFinite(loss)) throw new Error(`loss is ${loss} at step ${progress.step}`);
 
     const due = progress.step % options.eval_steps === 0;
     if (due) {

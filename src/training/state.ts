@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../base/errors.js';
 import { openSafetensors, writeSafetensors, type TensorToWrite } from '../models/safetensors.js';
+import { notFiniteError } from './finite.js';
 import type { AdamW, NamedVariables } from './adamw.js';
 
 const NOTE = 'kvd';
@@ -18,11 +19,16 @@ function stateOf(parameters: NamedVariables, optimiser: AdamW): NamedVariables {
   return named;
 }
 
-/** Saves everything from which `loadState` goes on with the same numbers; `note` must be plain JSON. */
+/**
+ * Saves everything from which `loadState` goes on with the same numbers; `note` must be plain JSON. A tensor that holds
+ * NaN or infinity is a UserError, and the file stays as it was.
+ */
 export function saveState(path: string, parameters: NamedVariables, optimiser: AdamW, note: object): void {
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, variable] of Object.entries(stateOf(parameters, optimiser))) {
-    tensors.set(name, { dtype: 'F32', shape: variable.shape, data: variable.dataSync() as Float32Array });
+    const data = variable.dataSync() as Float32Array;
+    if (!data.every(Number.isFinite)) throw notFiniteError(`${name} is not finite`, path);
+    tensors.set(name, { dtype: 'F32', shape: variable.shape, data });
   }
   writeSafetensors(path, tensors, { [NOTE]: JSON.stringify({ ...note, optimiserStep: optimiser.step }) });
 }

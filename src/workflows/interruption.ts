@@ -1,29 +1,30 @@
-/** Ctrl-C: the first asks the work to save and stop, the second ends it at once. */
+/** Ctrl-C, or a batch system's warning: the first asks the work to save and stop, the second ends it at once. */
 import { UserError } from '../base/errors.js';
 
 export interface Interruption {
   /** Whether the user has asked to stop. */
-  requested(): boolean;
+  requested: () => boolean;
   /** Puts the default behaviour back. */
-  release(): void;
+  release: () => void;
 }
+
+/** A terminal's, a process manager's, and the one that `sbatch --signal` sends before the time is up. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const;
+const SHOW_CURSOR = '\u001B[?25h';
 
 export function watchInterruption(): Interruption {
   let asked = false;
+  const release = (): void => SIGNALS.forEach((signal) => void process.off(signal, onSignal));
   const onSignal = (): void => {
     if (asked) process.exit(130);
     asked = true;
-    process.stderr.write('\nSaving; once more to stop at once.\n');
+    process.stderr.write(`${process.stderr.isTTY ? SHOW_CURSOR : ''}\nSaving; once more to stop at once.\n`);
+    // From the next turn on the system itself ends the process, even in the middle of a computation; another signal
+    // that has come already is handled here.
+    setImmediate(release);
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return {
-    requested: () => asked,
-    release: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
-  };
+  SIGNALS.forEach((signal) => process.on(signal, onSignal));
+  return { requested: () => asked, release };
 }
 
 /** How an interrupted workflow ends: with exit code 130 and the way to go on. */

@@ -23,7 +23,7 @@ import { pretrain } from '../training/pretrain.js';
 import type { Store } from '../store/store.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
-import { codeVersion, gitCommit, machine } from './run-record.js';
+import { codeVersion, gitCommit, machine, recordFailure } from './run-record.js';
 import { openSession } from './session.js';
 
 /** Questions of the test split that a finished model is asked. */
@@ -175,8 +175,7 @@ export async function pretrainModel(
     const all = figures.all!;
     return { runId, folder, parameters: size, steps: last.step, exactMatch: all.value, stderr: all.stderr };
   } catch (error) {
-    if (!(error instanceof UserError && error.code === 'interrupted'))
-      store.setStatus(runId, 'failed', String(error));
+    recordFailure(store, runId, error);
     throw error;
   } finally {
     interruption.release();

@@ -1,5 +1,5 @@
 /** `kvd train`: distils an adapter, resumes it, or finds that it is already there. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { datasets } from '../data/index.js';
 import { evaluate } from '../evaluation/evaluate.js';
@@ -9,6 +9,7 @@ import { trainingHash } from '../experiment/resolve.js';
 import type { Experiment } from '../experiment/schema.js';
 import { validationOf } from '../experiment/validation.js';
 import { UserError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 import { take } from '../base/iterate.js';
 import { keptRows } from '../base/rounding.js';
 import { adapterHash, hasAdapter } from '../methods/adapter-files.js';
@@ -19,9 +20,10 @@ import type { Store } from '../store/store.js';
 import { tasks } from '../tasks/index.js';
 import { distill, type DistillOptions } from '../training/distill.js';
 import { startFrom } from '../training/start-from.js';
+import { alone } from './exclusive.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
-import { codeVersion, gitCommit, machine } from './run-record.js';
+import { codeVersion, gitCommit, machine, recordFailure } from './run-record.js';
 import { openSession, type Session } from './session.js';
 
 export interface TrainResult {
@@ -45,6 +47,11 @@ export function adapterFolder(experiment: Experiment): string {
   return join(trainingFolder(experiment), 'adapter');
 }
 
+/** File of the last checkpoint. */
+function stateFile(experiment: Experiment): string {
+  return join(trainingFolder(experiment), 'state.safetensors');
+}
+
 interface Trained {
   method: Method;
   trainable: Trainable;
@@ -62,13 +69,14 @@ function trainedMethod(experiment: Experiment): Trained {
   return { method, trainable: method.trainable, options };
 }
 
-/** Headline metric of the adapter on validation samples at one retention. */
+/** Headline metric of the adapter on validation samples at one retention; undefined where it was stopped. */
 async function validate(
   session: Session,
   adapter: Adapter,
   experiment: Experiment,
   { method, options }: Trained,
-): Promise<number> {
+  stop: () => boolean,
+): Promise<number | undefined> {
   const training = experiment.training!;
   const { task: name, task_options, fold_tokens } = validationOf(experiment);
   const task = tasks.get(name);
@@ -85,10 +93,11 @@ async function validate(
     batchSize: 32,
     maxNewTokens: task.maxNewTokens,
     intrinsic: task.metrics.length === 0,
+    stop,
   };
   for await (const result of evaluate(request, samples))
     marks.push(result.metrics[task.metrics[0] ?? 'agreement'] ?? 0);
-  return mean(marks);
+  return marks.length < samples.length ? undefined : mean(marks);
 }
 
 /** Trains what `loaded` describes; an experiment trained before is found again by its configuration. */
@@ -103,7 +112,6 @@ export async function trainExperiment(
     throw new UserError('no-training', 'has no `training` section', { where: loaded.file });
   }
   const trained = trainedMethod(experiment);
-  const { trainable, options } = trained;
   const parent = training.init_adapter;
   if (parent !== undefined && !hasAdapter(parent)) {
     throw new UserError('no-adapter', 'no trained adapter is there to go on from', {
@@ -111,33 +119,57 @@ export async function trainExperiment(
       hint: 'Train it first, or name another folder in training.init_adapter.',
     });
   }
-  const hash = trainingHash(experiment);
   const folder = trainingFolder(experiment);
-  const adapterPath = adapterFolder(experiment);
-  const statePath = join(folder, 'state.safetensors');
-  const known = store.findRun({ kind: 'train', configHash: hash });
-  if (known?.status === 'finished' && hasAdapter(adapterPath)) {
-    return { runId: known.id, adapter: adapterPath, steps: training.max_steps, reused: true, resumed: false };
+  makeFolder(folder);
+  return alone(join(folder, 'lock'), `training ${experiment.name}`, quiet, async () => {
+    const known = store.findRun({ kind: 'train', configHash: trainingHash(experiment) });
+    const adapter = adapterFolder(experiment);
+    if (known?.status !== 'finished') return trainOrResume(loaded, trained, store, quiet);
+    if (hasAdapter(adapter)) {
+      return { runId: known.id, adapter, steps: training.max_steps, reused: true, resumed: false };
+    }
+    // Its adapter was taken away; the state of the last step does not hold the best one.
+    rmSync(stateFile(experiment), { force: true });
+    return trainOrResume(loaded, trained, store, quiet);
+  });
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw fileError(error, folder);
   }
-  mkdirSync(folder, { recursive: true });
+}
+
+async function trainOrResume(
+  loaded: LoadedExperiment,
+  trained: Trained,
+  store: Store,
+  quiet: boolean,
+): Promise<TrainResult> {
+  const { experiment } = loaded;
+  const training = experiment.training!;
+  const { trainable, options } = trained;
+  const parent = training.init_adapter;
+  const adapterPath = adapterFolder(experiment);
+  const statePath = stateFile(experiment);
   const session = await openSession(experiment.model.name_or_path);
   const { model, tokenizer } = session;
   const adapter = trainable.fresh(model.config, options, experiment.seed);
   if (parent !== undefined) startFrom(trainable, adapter, parent, model.config);
-  const resumed = known !== undefined && existsSync(statePath);
-  const runId = resumed
-    ? known.id
-    : store.createRun({
-        kind: 'train',
-        name: experiment.name,
-        config: experiment,
-        configHash: hash,
-        seed: experiment.seed,
-        engine: session.engine,
-        machine: machine(),
-        codeVersion: codeVersion(),
-        gitCommit: gitCommit(),
-      });
+  const resumed = existsSync(statePath);
+  const runId = store.openRun({
+    kind: 'train',
+    name: experiment.name,
+    config: experiment,
+    configHash: trainingHash(experiment),
+    seed: experiment.seed,
+    engine: session.engine,
+    machine: machine(),
+    codeVersion: codeVersion(),
+    gitCommit: gitCommit(),
+  });
   store.setStatus(runId, 'running');
   const { name, ...dataOptions } = experiment.data;
   const distillOptions: DistillOptions = { ...training, seed: experiment.seed };
@@ -155,19 +187,21 @@ export async function trainExperiment(
         distillOptions,
         statePath,
         {
-          report: ({ step, loss, gradientNorm, learningRate, tokensPerSecond }) => {
+          report: ({ step, loss, gradientNorm, gradientNormSpike, learningRate, tokensPerSecond }) => {
             tick(step, `loss ${loss.toFixed(4)} nats · ${Math.round(tokensPerSecond)} tok/s${validation}`);
-            if (step % 10 === 0 || step === training.max_steps) {
+            if (step % 10 === 0 || step === training.max_steps || gradientNormSpike !== undefined) {
               store.addMetrics(runId, step, {
                 loss,
                 gradient_norm: gradientNorm,
                 learning_rate: learningRate,
                 tokens_per_second: tokensPerSecond,
+                ...(gradientNormSpike !== undefined && { gradient_norm_spike: gradientNormSpike }),
               });
             }
           },
           validate: async (step) => {
-            const quality = await validate(session, adapter, experiment, trained);
+            const quality = await validate(session, adapter, experiment, trained, interruption.requested);
+            if (quality === undefined) return undefined;
             store.addMetrics(runId, step, { validation: quality });
             validation = ` · validation ${(100 * quality).toFixed(1)} %`;
             return quality;
@@ -186,9 +220,7 @@ export async function trainExperiment(
     store.setStatus(runId, 'finished');
     return { runId, adapter: adapterPath, steps: result.step, reused: false, resumed };
   } catch (error) {
-    if (!(error instanceof UserError && error.code === 'interrupted')) {
-      store.setStatus(runId, 'failed', String(error));
-    }
+    recordFailure(store, runId, error);
     throw error;
   } finally {
     interruption.release();
