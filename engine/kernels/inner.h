@@ -55,6 +55,10 @@ struct Inner {
                           const float* log_sums, float* query_gradient, float* key_gradient,
                           float* value_gradient);
 
+  // C[rows, columns] (+)= sum over k < depth of A(row, k) · B[k, column]; strides of A's rows and depth, B's and C's rows.
+  void (*product)(int rows, int columns, int depth, const float* a, int64_t a_row, int64_t a_depth, const float* b,
+                  int64_t b_row, float* c, int64_t c_row, bool add);
+
   void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* first,
                 const float* second, const float* gradient, float* new_parameter, float* new_first,
                 float* new_second);

@@ -12,12 +12,11 @@ namespace {
 
 void AdamW(int64_t count, const float* settings, const float* parameter, const float* first, const float* second,
            const float* gradient, float* new_parameter, float* new_first, float* new_second) {
-  const float beta1 = settings[0], beta2 = settings[1], epsilon = settings[2], correction2 = settings[3];
-  const float step = settings[4], kept = settings[5], share = settings[6];
+  const float beta1 = settings[0], rest1 = settings[1], beta2 = settings[2], rest2 = settings[3];
+  const float epsilon = settings[4], correction2 = settings[5], step = settings[6], kept = settings[7];
   for (int64_t i = 0; i < count; i++) {
-    const float g = gradient[i] * share;
-    const float m = first[i] * beta1 + g * (1.0f - beta1);
-    const float v = second[i] * beta2 + (g * g) * (1.0f - beta2);
+    const float m = first[i] * beta1 + gradient[i] * rest1;
+    const float v = second[i] * beta2 + (gradient[i] * gradient[i]) * rest2;
     new_first[i] = m;
     new_second[i] = v;
     new_parameter[i] = parameter[i] * kept - m / (sqrtf(v) / correction2 + epsilon) * step;
@@ -26,7 +25,7 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 }  // namespace
 
-const Inner KVD_INNER = {Padded,      NormForward, NormBackward, GateForward, GateBackward,
-                         Pack,        Attend,      AttendBackward, AdamW};
+const Inner KVD_INNER = {Padded, NormForward, NormBackward,   GateForward, GateBackward,
+                         Pack,   Attend,      AttendBackward, Product,     AdamW};
 
 }  // namespace kvd

@@ -27,10 +27,17 @@ inline void Stripe(const float* a, int64_t a_row, int64_t a_depth, const float* 
   int n = 0;
   for (; n + 2 * kLanes <= columns; n += 2 * kLanes)
     Tile<kRows, 2>(a, a_row, a_depth, b + n, b_row, depth, c + n, c_row, add);
-  if (n < columns) Tile<kRows, 1>(a, a_row, a_depth, b + n, b_row, depth, c + n, c_row, add);
+  for (; n + kLanes <= columns; n += kLanes)
+    Tile<kRows, 1>(a, a_row, a_depth, b + n, b_row, depth, c + n, c_row, add);
+  // Fewer columns than a vector has: tiny matrices alone.
+  for (; n < columns; n++)
+    for (int i = 0; i < kRows; i++) {
+      float sum = add ? c[i * c_row + n] : 0.0f;
+      for (int k = 0; k < depth; k++) sum += a[i * a_row + k * a_depth] * b[k * b_row + n];
+      c[i * c_row + n] = sum;
+    }
 }
 
-// `columns` is a multiple of kLanes.
 void Product(int rows, int columns, int depth, const float* a, int64_t a_row, int64_t a_depth, const float* b,
              int64_t b_row, float* c, int64_t c_row, bool add) {
   int m = 0;

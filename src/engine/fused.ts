@@ -1,5 +1,6 @@
 /** Kernels of our own in the native addon (engine/kernels): one op where tfjs-core would need many. */
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedOps, type DifferentiableOp, type FusedOp } from './fused-ops.js';
 
 /** The part of tfjs-node's backend that runs an op by its TensorFlow name. */
 export interface OpRunner {
@@ -12,149 +13,96 @@ export interface OpRunner {
   ): tf.TensorInfo[];
 }
 
-interface OpSpec {
-  inputs: readonly string[];
-  outputs: number;
-  floats?: readonly string[];
-  integers?: readonly string[];
-  /**
-   * The op of the gradient: it gets some inputs and outputs of this one, then the slopes of the first `slopes`
-   * outputs, and gives the gradients of the inputs named `of`.
-   */
-  gradient?: {
-    op: string;
-    inputs: readonly string[];
-    outputs: readonly boolean[];
-    slopes: number;
-    of: readonly string[];
-  };
+let runner: OpRunner | undefined;
+
+/** Runs an op by its TensorFlow name; what is differentiated does not see it. */
+function runOp(
+  { op, floats = [], integers = [], lists }: Pick<DifferentiableOp, 'op' | 'floats' | 'integers' | 'lists'>,
+  inputs: tf.TensorInfo[],
+  outputs: number,
+  values: Record<string, number> = {},
+): tf.Tensor[] {
+  const { TF_ATTR_FLOAT, TF_ATTR_INT } = runner!.binding;
+  const attributes = [
+    ...floats.map((name) => ({ name, type: TF_ATTR_FLOAT, value: values[name]! })),
+    ...integers.map((name) => ({ name, type: TF_ATTR_INT, value: values[name]! })),
+    ...(lists === undefined ? [] : [{ name: 'N', type: TF_ATTR_INT, value: lists }]),
+  ];
+  return runner!.executeMultipleOutputs(op, attributes, inputs, outputs) as tf.Tensor[];
 }
 
-const attention = {
-  inputs: ['queries', 'keys', 'values', 'queryPositions', 'keyPositions'],
-  floats: ['scale', 'softcap', 'window'],
-} as const;
-
-/** Our differentiable ops, as engine/kernels registers them. */
-const ops = {
-  KvdNorm: {
-    inputs: ['x', 'gain'],
-    outputs: 2,
-    floats: ['epsilon'],
-    gradient: {
-      op: 'KvdNormGrad',
-      inputs: ['x', 'gain'],
-      outputs: [false, true],
-      slopes: 1,
-      of: ['x', 'gain'],
+function register(kernelName: string, spec: DifferentiableOp): void {
+  tf.registerKernel({
+    kernelName,
+    backendName: 'tensorflow',
+    kernelFunc: ({ inputs, attrs }) => {
+      const tensors = spec.inputs.map((input) => inputs[input] as tf.TensorInfo);
+      return runOp(spec, tensors, spec.outputs, attrs as unknown as Record<string, number>);
     },
-  },
-  KvdGate: {
-    inputs: ['gateUp'],
-    outputs: 1,
-    integers: ['gelu'],
-    gradient: { op: 'KvdGateGrad', inputs: ['gateUp'], outputs: [], slopes: 1, of: ['gateUp'] },
-  },
-  KvdRotary: {
-    inputs: ['packed', 'cos', 'signedSin'],
-    outputs: 3,
-    integers: ['batch', 'heads', 'kv_heads'],
-    gradient: { op: 'KvdRotaryGrad', inputs: ['cos', 'signedSin'], outputs: [], slopes: 3, of: ['packed'] },
-  },
-  KvdAttention: {
-    ...attention,
-    outputs: 2,
-    gradient: {
-      op: 'KvdAttentionGrad',
-      inputs: attention.inputs,
-      outputs: [true, true],
-      slopes: 1,
-      of: ['queries', 'keys', 'values'],
-    },
-  },
-} as const satisfies Record<string, OpSpec>;
-
-/** What the ops of gradients take besides tensors. */
-const gradientAttributes: Record<string, Pick<OpSpec, 'floats' | 'integers'>> = {
-  KvdGateGrad: { integers: ['gelu'] },
-  KvdAttentionGrad: { floats: attention.floats },
-};
-
-export type FusedOp = keyof typeof ops;
-
-let available = false;
-
-function register(backend: OpRunner, name: string, spec: OpSpec): void {
-  const run = (
-    op: string,
-    { floats = [], integers = [] }: Pick<OpSpec, 'floats' | 'integers'>,
-    tensors: tf.TensorInfo[],
-    values: Record<string, number>,
-    outputs: number,
-  ): tf.TensorInfo[] => {
-    const { TF_ATTR_FLOAT, TF_ATTR_INT } = backend.binding;
-    const attributes = [
-      ...floats.map((key) => ({ name: key, type: TF_ATTR_FLOAT, value: values[key]! })),
-      ...integers.map((key) => ({ name: key, type: TF_ATTR_INT, value: values[key]! })),
-    ];
-    return backend.executeMultipleOutputs(op, attributes, tensors, outputs);
-  };
-  const kernel = (
-    kernelName: string,
-    inputs: readonly string[],
-    own: typeof spec | object,
-    outputs: number,
-  ): void =>
-    tf.registerKernel({
-      kernelName,
-      backendName: 'tensorflow',
-      kernelFunc: (given) => {
-        const tensors = inputs.map((input) => given.inputs[input] as tf.TensorInfo);
-        return run(kernelName, own, tensors, given.attrs as unknown as Record<string, number>, outputs);
-      },
-    });
-  kernel(name, spec.inputs, spec, spec.outputs);
+  });
   const { gradient } = spec;
-  if (gradient === undefined) return;
-  const { length } = [...gradient.inputs, ...gradient.outputs.filter(Boolean)];
-  const places = Array.from({ length: length + gradient.slopes }, (_, i) => `${i}`);
-  kernel(gradient.op, places, gradientAttributes[gradient.op] ?? {}, gradient.of.length);
   tf.registerGradient({
-    kernelName: name,
+    kernelName,
     inputsToSave: [...gradient.inputs],
     outputsToSave: [...gradient.outputs],
-    gradFunc: (slopes, saved, attrs) => {
-      const tensors = [...saved, ...[slopes].flat().slice(0, gradient.slopes)];
-      const named = Object.fromEntries(tensors.map((tensor, i) => [`${i}`, tensor]));
-      const result: tf.Tensor | tf.Tensor[] = tf.engine().runKernel(gradient.op, named, attrs);
-      const gradients = [result].flat();
-      return Object.fromEntries(gradient.of.map((input, i) => [input, () => gradients[i]!]));
+    gradFunc: (given, saved, attrs) => {
+      const slopes = [given].flat();
+      const inputs = [...saved, ...slopes.slice(0, gradient.slopes)];
+      const gradients = runOp(
+        gradient,
+        inputs,
+        gradient.of.length,
+        attrs as unknown as Record<string, number>,
+      );
+      return Object.fromEntries([
+        ...gradient.of.map((input, i) => [input, () => gradients[i]!] as const),
+        ...(gradient.straight ?? []).map((input) => [input, () => tf.clone(slopes[0]!)] as const),
+      ]);
     },
   });
 }
 
 /** Called by the native engine where it computes on a CPU: our kernels are for CPUs. */
 export function enableFused(backend: OpRunner): void {
-  for (const [name, spec] of Object.entries(ops)) register(backend, name, spec);
-  available = true;
+  runner = backend;
+  for (const [name, spec] of Object.entries(fusedOps)) register(name, spec);
 }
 
 /** Whether the engine in use has our kernels. */
 export function fusedAvailable(): boolean {
-  return available && tf.getBackend() === 'tensorflow';
+  return runner !== undefined && tf.getBackend() === 'tensorflow';
 }
 
-/** Runs one of our ops, differentiably. */
-export function fused<Name extends FusedOp>(
-  name: Name,
-  inputs: Record<(typeof ops)[Name]['inputs'][number], tf.Tensor>,
+/** Runs one of our ops, differentiably; tensors and numbers by the names in `fusedOps`. */
+export function fused(
+  name: FusedOp,
+  inputs: Record<string, tf.Tensor>,
   attributes: Record<string, number>,
 ): tf.Tensor[] {
-  return tf
-    .engine()
-    .runKernel(
-      name,
-      inputs as unknown as tf.NamedTensorMap,
-      attributes as unknown as tf.NamedAttrMap,
-    ) as unknown as tf.Tensor[];
+  const attrs = attributes as unknown as tf.NamedAttrMap;
+  return tf.engine().runKernel(name, inputs, attrs) as unknown as tf.Tensor[];
+}
+
+/**
+ * AdamW's update of all parameters (Loshchilov & Hutter 2019), in one op.
+ * @param settings β1, 1 − β1, β2, 1 − β2, ε, root of the second moment's correction, rate over the first moment's
+ *   correction, share of the parameters that decay leaves
+ * @returns new parameters, first and second moments
+ */
+export function fusedAdamW(
+  settings: readonly number[],
+  parameters: readonly tf.Tensor[],
+  first: readonly tf.Tensor[],
+  second: readonly tf.Tensor[],
+  gradients: readonly tf.Tensor[],
+): [tf.Tensor[], tf.Tensor[], tf.Tensor[]] {
+  const count = parameters.length;
+  const inputs = [tf.tensor1d([...settings]), ...parameters, ...first, ...second, ...gradients];
+  const updated = runOp({ op: 'KvdAdamW', lists: count }, inputs, 3 * count);
+  return [updated.slice(0, count), updated.slice(count, 2 * count), updated.slice(2 * count)];
+}
+
+/** Sum of the squares of all numbers in `tensors`, in one op. */
+export function fusedSquares(tensors: readonly tf.Tensor[]): tf.Scalar {
+  return runOp({ op: 'KvdSquares', lists: tensors.length }, [...tensors], 1)[0] as tf.Scalar;
 }

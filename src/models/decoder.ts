@@ -7,7 +7,7 @@ import { fusedAttention, splitHeads } from './attention.js';
 import { attentionMask, keyPositions, positionIds, type TokenBatch } from './batch.js';
 import { concatPositions, type KvCache } from './cache.js';
 import type { ModelConfig } from './config.js';
-import { loraDelta, type ActiveLora } from './lora.js';
+import { addLora, type ActiveLora } from './lora.js';
 import { gatedActivations, normHeads, rmsNorm, softcap, type RotaryTable } from './ops.js';
 import { RotaryCache } from './rotary-cache.js';
 
@@ -350,13 +350,13 @@ export class Decoder {
     const weights = this.weights.layers[layer]!;
     const group = numHeads / numKvHeads;
 
-    let qkv = tf.matMul(h, weights.qkv);
+    let qkv = tf.matMul<tf.Tensor2D>(h, weights.qkv);
     if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
-    if (pass.lora) qkv = tf.add(qkv, loraDelta(h, pass.lora, layer, ['q', 'k', 'v']));
-    qkv = normHeads(qkv as tf.Tensor2D, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
+    if (pass.lora) qkv = addLora(qkv, h, pass.lora, layer, ['q', 'k', 'v']);
+    qkv = normHeads(qkv, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
     const counts = { heads: numHeads, kvHeads: numKvHeads };
-    const { query, key, value } = splitHeads(qkv as tf.Tensor2D, batch, counts, pass.rotary);
-    const projected = pass.observeProjections?.(layer, this.projections(qkv as tf.Tensor2D, query));
+    const { query, key, value } = splitHeads(qkv, batch, counts, pass.rotary);
+    const projected = pass.observeProjections?.(layer, this.projections(qkv, query));
 
     const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
     const values = past === undefined ? value : tf.concat([past.values, value], 2);
@@ -414,7 +414,7 @@ export class Decoder {
     const weights = this.weights.layers[layer]!;
     let out = tf.matMul<tf.Tensor2D>(rows, weights.attentionOut);
     if (weights.attentionOutBias) out = tf.add(out, weights.attentionOutBias);
-    return lora ? tf.add(out, loraDelta(rows, lora, layer, ['o'])) : out;
+    return lora ? addLora(out, rows, lora, layer, ['o']) : out;
   }
 
   /** Keys and values of a last layer whose output nobody needs. */
@@ -424,12 +424,12 @@ export class Decoder {
     const h = rmsNorm(x, weights.inputNorm, rmsNormEps);
     const width = 2 * numKvHeads * headDim;
     const columns = tf.slice(weights.qkv, [0, numHeads * headDim], [-1, width]);
-    let kv = tf.matMul(h, columns);
+    let kv = tf.matMul<tf.Tensor2D>(h, columns);
     if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
-    if (pass.lora) kv = tf.add(kv, loraDelta(h, pass.lora, layer, ['k', 'v']));
-    kv = normHeads(kv as tf.Tensor2D, weights, [0, numKvHeads, numKvHeads], rmsNormEps);
+    if (pass.lora) kv = addLora(kv, h, pass.lora, layer, ['k', 'v']);
+    kv = normHeads(kv, weights, [0, numKvHeads, numKvHeads], rmsNormEps);
     const counts = { heads: 0, kvHeads: numKvHeads };
-    const { key, value } = splitHeads(kv as tf.Tensor2D, pass.batch, counts, pass.rotary);
+    const { key, value } = splitHeads(kv, pass.batch, counts, pass.rotary);
     return { x, keys: key, values: value };
   }
 

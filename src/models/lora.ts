@@ -1,5 +1,6 @@
 /** Rank-stabilised LoRA on the attention projections (rsLoRA, arXiv 2312.03732; PEFT `use_rslora`). */
 import * as tf from '@tensorflow/tfjs-core';
+import { fused, fusedAvailable } from '../engine/fused.js';
 
 export const loraTargets = ['q', 'k', 'v', 'o'] as const;
 export type LoraTarget = (typeof loraTargets)[number];
@@ -44,14 +45,28 @@ function lowRank(x: tf.Tensor2D, lora: ActiveLora, layer: number, targets: reado
   });
 }
 
-/** Deltas of projections that share their input, side by side: [rows, sum of their outputs]. */
-export function loraDelta(
+/** The op that adapts this many projections at once. */
+const fusedOfCount = { 1: 'KvdLora1', 2: 'KvdLora2', 3: 'KvdLora3' } as const;
+
+/** Projections that share their input, side by side, adapted: `base` [rows, sum of their outputs] and their deltas. */
+export function addLora(
+  base: tf.Tensor2D,
   x: tf.Tensor2D,
   lora: ActiveLora,
   layer: number,
   targets: readonly LoraTarget[],
 ): tf.Tensor2D {
   const pairs = lora.adapter.layers[layer]!;
+  if (fusedAvailable()) {
+    const inputs: Record<string, tf.Tensor> = { x, base };
+    targets.forEach((target, i) => {
+      inputs[`route${i}`] = lora.routing?.[target] ?? tf.ones([1, 1]);
+      inputs[`a${i}`] = pairs[target].a;
+      inputs[`b${i}`] = pairs[target].b;
+    });
+    const op = fusedOfCount[targets.length as keyof typeof fusedOfCount];
+    return fused(op, inputs, { scale: loraScale(lora.adapter) })[0] as tf.Tensor2D;
+  }
   const deltas = lowRank(x, lora, layer, targets).map((low, i) => tf.matMul<tf.Tensor2D>(low, pairs[targets[i]!].b));
-  return deltas.length === 1 ? deltas[0]! : (tf.concat(deltas, 1) as tf.Tensor2D);
+  return tf.add(base, deltas.length === 1 ? deltas[0]! : tf.concat(deltas, 1));
 }

@@ -1,5 +1,6 @@
 /** AdamW with decoupled weight decay, and global gradient clipping: PyTorch's arithmetic, in float32. */
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedAdamW, fusedAvailable, fusedSquares } from '../engine/fused.js';
 
 export interface AdamWOptions {
   adam_beta1: number;
@@ -10,6 +11,12 @@ export interface AdamWOptions {
 
 export type NamedVariables = Record<string, tf.Variable>;
 export type NamedGradients = Record<string, tf.Tensor>;
+
+function gradientOf(gradients: NamedGradients, name: string): tf.Tensor {
+  const gradient = gradients[name];
+  if (gradient === undefined) throw new Error(`no gradient for ${name}`);
+  return gradient;
+}
 
 /** Moments of each parameter and the number of steps taken: all the state there is. */
 export class AdamW {
@@ -36,10 +43,16 @@ export class AdamW {
     const { adam_beta1, adam_beta2, adam_epsilon, weight_decay } = this.options;
     const correction1 = 1 - adam_beta1 ** this.step;
     const correction2 = Math.sqrt(1 - adam_beta2 ** this.step);
+    if (fusedAvailable()) {
+      const betas = [adam_beta1, 1 - adam_beta1, adam_beta2, 1 - adam_beta2];
+      const rate = learningRate / correction1;
+      const kept = 1 - learningRate * weight_decay;
+      this.updateAtOnce(gradients, [...betas, adam_epsilon, correction2, rate, kept]);
+      return;
+    }
     tf.tidy(() => {
       for (const [name, parameter] of Object.entries(this.parameters)) {
-        const gradient = gradients[name];
-        if (gradient === undefined) throw new Error(`no gradient for ${name}`);
+        const gradient = gradientOf(gradients, name);
         const first = this.first[name]!;
         const second = this.second[name]!;
         first.assign(tf.add(tf.mul(first, adam_beta1), tf.mul(gradient, 1 - adam_beta1)));
@@ -49,6 +62,19 @@ export class AdamW {
         const decayed = weight_decay === 0 ? parameter : tf.mul(parameter, 1 - learningRate * weight_decay);
         parameter.assign(tf.sub(decayed, move));
       }
+    });
+  }
+
+  /** @param settings as `fusedAdamW` wants them */
+  private updateAtOnce(gradients: NamedGradients, settings: readonly number[]): void {
+    const names = Object.keys(this.parameters);
+    const given = names.map((name) => gradientOf(gradients, name));
+    const variables = [this.parameters, this.first, this.second].map((all) =>
+      names.map((name) => all[name]!),
+    );
+    tf.tidy(() => {
+      const updated = fusedAdamW(settings, variables[0]!, variables[1]!, variables[2]!, given);
+      updated.forEach((tensors, kind) => tensors.forEach((tensor, i) => variables[kind]![i]!.assign(tensor)));
     });
   }
 
@@ -67,12 +93,16 @@ export function clipByGlobalNorm(
   maxNorm: number,
 ): { gradients: NamedGradients; norm: number } {
   const norm = tf.tidy(() => {
-    const squares = Object.values(gradients).map((g) => tf.sum(tf.square(g)));
-    return Math.sqrt(tf.addN(squares).dataSync()[0]!);
+    const all = Object.values(gradients);
+    const sum = fusedAvailable() ? fusedSquares(all) : tf.addN(all.map((g) => tf.sum(tf.square(g))));
+    return Math.sqrt(sum.dataSync()[0]!);
   });
   const coefficient = Math.min(1, maxNorm / (norm + 1e-6));
   const clipped = Object.fromEntries(
-    Object.entries(gradients).map(([name, g]) => [name, tf.mul(g, coefficient)]),
+    Object.entries(gradients).map(([name, g]) => [
+      name,
+      coefficient === 1 ? tf.clone(g) : tf.mul(g, coefficient),
+    ]),
   );
   return { gradients: clipped, norm };
 }

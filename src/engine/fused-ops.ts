@@ -1,0 +1,114 @@
+/** The ops that engine/kernels registers with TensorFlow: their tensors, attributes and gradients. */
+
+interface Op {
+  /** Its name with TensorFlow. */
+  op: string;
+  /** Names of numbers that it takes besides tensors. */
+  floats?: readonly string[];
+  integers?: readonly string[];
+  /** Length of its lists of tensors, where it has some. */
+  lists?: number;
+}
+
+export interface DifferentiableOp extends Op {
+  inputs: readonly string[];
+  outputs: number;
+  /**
+   * The op of the gradient: it gets some of the inputs and some of the outputs (true), then the slopes of the first
+   * `slopes` outputs, and gives the gradients of the inputs named `of`.
+   */
+  gradient: Op & {
+    inputs: readonly string[];
+    outputs: readonly boolean[];
+    slopes: number;
+    of: readonly string[];
+    /** Inputs whose gradient is the first output's slope itself. */
+    straight?: readonly string[];
+  };
+}
+
+const attention = {
+  inputs: ['queries', 'keys', 'values', 'queryPositions', 'keyPositions'],
+  floats: ['scale', 'softcap', 'window'],
+} as const;
+
+/** Names of the tensors of a list. */
+function list(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${name}${i}`);
+}
+
+/** Low-rank adapters of `count` projections that share their input. */
+function lora(count: number): DifferentiableOp {
+  const adapters = [...list('route', count), ...list('a', count), ...list('b', count)];
+  const common = { lists: count, floats: ['scale'] };
+  return {
+    op: 'KvdLora',
+    ...common,
+    inputs: ['x', 'base', ...adapters],
+    outputs: 2,
+    gradient: {
+      op: 'KvdLoraGrad',
+      ...common,
+      inputs: ['x', ...adapters],
+      outputs: [false, true],
+      slopes: 1,
+      of: ['x', ...adapters],
+      straight: ['base'],
+    },
+  };
+}
+
+/** By the name under which tfjs-core knows them. */
+export const fusedOps = {
+  KvdNorm: {
+    op: 'KvdNorm',
+    inputs: ['x', 'gain'],
+    outputs: 2,
+    floats: ['epsilon'],
+    gradient: {
+      op: 'KvdNormGrad',
+      inputs: ['x', 'gain'],
+      outputs: [false, true],
+      slopes: 1,
+      of: ['x', 'gain'],
+    },
+  },
+  KvdGate: {
+    op: 'KvdGate',
+    inputs: ['gateUp'],
+    outputs: 1,
+    integers: ['gelu'],
+    gradient: {
+      op: 'KvdGateGrad',
+      integers: ['gelu'],
+      inputs: ['gateUp'],
+      outputs: [],
+      slopes: 1,
+      of: ['gateUp'],
+    },
+  },
+  KvdRotary: {
+    op: 'KvdRotary',
+    inputs: ['packed', 'cos', 'signedSin'],
+    outputs: 3,
+    integers: ['batch', 'heads', 'kv_heads'],
+    gradient: { op: 'KvdRotaryGrad', inputs: ['cos', 'signedSin'], outputs: [], slopes: 3, of: ['packed'] },
+  },
+  KvdAttention: {
+    op: 'KvdAttention',
+    ...attention,
+    outputs: 2,
+    gradient: {
+      op: 'KvdAttentionGrad',
+      ...attention,
+      outputs: [true, true],
+      slopes: 1,
+      of: ['queries', 'keys', 'values'],
+    },
+  },
+  KvdLora1: lora(1),
+  KvdLora2: lora(2),
+  KvdLora3: lora(3),
+} as const satisfies Record<string, DifferentiableOp>;
+
+export type FusedOp = keyof typeof fusedOps;
