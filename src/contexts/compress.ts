@@ -59,7 +59,7 @@ function prepare({ model, tokenizer }: ContextModel, compressor: Compressor) {
     throw new UserError('bad-options', z.prettifyError(parsed.error), { where: `method ${method.name}` });
   }
   const options: Record<string, unknown> = parsed.data;
-  const asks = method.needs.question;
+  const asks = method.readsQuestion(options);
   if (asks && question === undefined) {
     throw new UserError('no-question', `method ${method.name} compresses for a question`, {
       hint: 'Give the question, or choose a question-independent method.',

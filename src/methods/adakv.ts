@@ -3,11 +3,12 @@ import { z } from 'zod';
 import { Registry } from '../base/registry.js';
 import { competeInLayers } from './competition.js';
 import { kvpressInner } from './kvpress.js';
+import { criticalkv } from './criticalkv.js';
 import { pyramidkv } from './pyramidkv.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
 
-const inner = new Registry('scoring method', [...scorings.list(), pyramidkv]);
+const inner = new Registry('scoring method', [...scorings.list(), criticalkv, pyramidkv]);
 
 /**
  * kvpress's AdaKVPress: each head keeps its best ⌊α·kept⌋ rows (at least one), the best of the others, whichever head

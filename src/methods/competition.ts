@@ -1,17 +1,14 @@
 /** Heads that compete for rows: how many each keeps where their scores are ranked together. */
-import * as tf from '@tensorflow/tfjs-core';
 import type { RowCounts } from '../models/cache.js';
+import { scoreArrays, type HeadScores } from './arrays.js';
 import type { Ranking } from './scoring.js';
-import { withSinksAndPadding } from './selection.js';
-
-/** One head's scores from the best on. */
-type Sorted = Float32Array;
 
 /**
  * How many rows each list keeps of `total`, if the first `safe` of each are given and the best of all others follow.
  * Ties go to the earlier list.
+ * @param lists scores from the best on
  */
-export function shareByScore(lists: readonly Sorted[], total: number, safe: number): number[] {
+export function shareByScore(lists: readonly HeadScores[], total: number, safe: number): number[] {
   const counts = lists.map((list) => Math.min(safe, list.length));
   let left = total - counts.reduce((sum, count) => sum + count, 0);
   const rest = lists
@@ -25,21 +22,14 @@ export function shareByScore(lists: readonly Sorted[], total: number, safe: numb
   return counts;
 }
 
-/** Scores of each sequence's real rows, sinks above all, from the best on: [layer][sequence][head]. */
-function sortedScores({ cache, scores, extents, sinks }: Ranking): Sorted[][][] {
-  return scores.map((score, layer) => {
-    const heads = cache.keys[layer]!.shape[1];
-    const values = tf.tidy(() => withSinksAndPadding(score, extents, sinks).dataSync()) as Float32Array;
-    const [, given, tokens] = score.shape;
-    return extents.lengths.map((length, sequence) =>
-      Array.from({ length: heads }, (_, head) => {
-        const at = (sequence * given + (given === 1 ? 0 : head)) * tokens;
-        return values
-          .slice(at, at + length)
-          .sort()
-          .reverse();
-      }),
-    );
+/** Scores of each sequence's real rows, from the best on: [layer][sequence][head]. */
+function sortedScores(ranking: Ranking): HeadScores[][][] {
+  return scoreArrays(ranking).map((sequences, layer) => {
+    const heads = ranking.cache.keys[layer]!.shape[1];
+    return sequences.map((lists) => {
+      const sorted = lists.map((list) => list.sort().reverse());
+      return Array.from({ length: heads }, (_, head) => sorted[head] ?? sorted[0]!);
+    });
   });
 }
 

@@ -1,6 +1,10 @@
 /** All compression methods, by name. */
 import { Registry } from '../base/registry.js';
 import { adakv } from './adakv.js';
+import { block } from './block.js';
+import { chunk } from './chunk.js';
+import { chunkkv } from './chunkkv.js';
+import { criticalkv } from './criticalkv.js';
 import { dodo } from './dodo.js';
 import { full } from './full.js';
 import { icae } from './icae.js';
@@ -19,6 +23,10 @@ export const methods = new Registry<Method>('method', [
   ...scorings.list(),
   pyramidkv,
   adakv,
+  criticalkv,
+  chunkkv,
+  chunk,
+  block,
   keyRerotation,
   none,
 ]);

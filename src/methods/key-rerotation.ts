@@ -84,6 +84,7 @@ export const keyRerotation = defineWrapper(scorings, {
     },
   },
   options: z.strictObject({ of: ofOption(scorings, 'streaming') }),
+  ownPositions: true,
   rank: (request, { method, options }) => method.rank(request, options),
   keep: (request, ranking) => {
     const { cache, kept } = keepRanked(ranking);

@@ -45,6 +45,7 @@ export interface ScoringDeclaration<Schema extends z.ZodObject> {
   reference: string;
   needs?: Partial<MethodNeeds>;
   kvpress?: KvpressName;
+  ownPositions?: boolean;
   options: Schema;
   readsQuestion?: (options: z.output<Schema>) => boolean;
   rank: (request: CompressionRequest, options: z.output<Schema>) => Ranking;

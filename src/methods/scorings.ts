@@ -1,10 +1,15 @@
 /** All methods that rank rows by scores, by name: what wrappers compose with. */
 import { Registry } from '../base/registry.js';
+import { compactor } from './compactor.js';
+import { cur } from './cur.js';
 import { expectedAttention } from './expected-attention.js';
 import { h2a } from './h2a.js';
 import { h2i } from './h2i.js';
 import { keydiff } from './keydiff.js';
 import { knorm } from './knorm.js';
+import { kvzip } from './kvzip.js';
+import { lagkv } from './lagkv.js';
+import { leverage } from './leverage.js';
 import { observedAttention } from './observed-attention.js';
 import { random } from './random.js';
 import { snapkv } from './snapkv.js';
@@ -20,6 +25,11 @@ export const scorings = new Registry('scoring method', [
   tova,
   observedAttention,
   expectedAttention,
+  kvzip,
+  compactor,
+  leverage,
+  cur,
+  lagkv,
   knorm,
   keydiff,
   random,

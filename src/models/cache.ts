@@ -111,7 +111,7 @@ export function joinParts(cache: KvCache, parts: readonly number[]): KvCache {
  * flattened tensor, since tfjs-backend-wasm 4.22 gathers wrong rows where there are batch dimensions.
  * @param index int32 [batch, heads, kept]
  */
-function takeRows(x: tf.Tensor, index: tf.Tensor3D): tf.Tensor {
+export function takeRows(x: tf.Tensor, index: tf.Tensor3D): tf.Tensor {
   const [batch, heads, tokens, ...rest] = x.shape as [number, number, number, ...number[]];
   const lists = batch * heads;
   const starts = Int32Array.from({ length: lists }, (_, list) => list * tokens);

@@ -10,6 +10,7 @@ import { scorings } from '../../src/methods/scorings.js';
 import { architectures } from '../../src/models/architectures/index.js';
 import { makeBatch, PAD_POSITION } from '../../src/models/batch.js';
 import { disposeCache, type KvCache } from '../../src/models/cache.js';
+import type { Decoder } from '../../src/models/decoder.js';
 import { expectClose } from '../helpers/closeness.js';
 import { tinyDecoder, tinyTrained } from '../helpers/tiny.js';
 
@@ -24,13 +25,24 @@ const questions = [
   [3, 20, 22, 4],
 ];
 
-/** Options under which a tiny context of a few rows tells methods apart: one sink, and a wrapper around `knorm`. */
+/** Sizes that fit tiny contexts. */
+const SMALL = {
+  n_sink: 1,
+  window_size: 3,
+  lag_size: 2,
+  chunk_length: 3,
+  block_size: 2,
+  chunk_size: 4,
+  n_last: 1,
+};
+
+/** Options under which a tiny context of a few rows tells methods apart; a wrapper goes around `keydiff`. */
 function testOptions(method: Method): Record<string, unknown> {
   const { shape } = method.options;
   if (method.needs.training) return {};
   return {
-    ...('n_sink' in shape && { n_sink: 1 }),
-    ...('of' in shape && { of: { name: 'knorm', n_sink: 1 } }),
+    ...Object.fromEntries(Object.entries(SMALL).filter(([name]) => name in shape)),
+    ...('of' in shape && { of: { name: 'keydiff', n_sink: 1 } }),
   };
 }
 
@@ -192,23 +204,18 @@ describe.each(architectures.names())('on %s', (family) => {
 describe.each(methods.names().filter((name) => 'of' in methods.get(name).options.shape))(
   'wrapper %s',
   (name) => {
+    let decoder: Decoder | undefined;
     it.each(scorings.names())('composes with %s', (of) => {
       const wrapper = methods.get(name);
-      const inner = scorings.get(of);
-      const { model } = tinyDecoder();
+      const model = (decoder ??= tinyDecoder().model);
       const options = { of: { name: of, n_sink: 1 } };
-      expect(wrapper.readsQuestion(options)).toBe(inner.needs.question);
-      const rows = (kept: number[]): [mean: number[], total: number] => {
-        const { cache, kept: mean } = wrapper.compress({ model, contexts, kept, questions }, options);
-        const held = contexts.map(
-          (_, row) => heldPositions(cache, row, model.config.numKvHeads).flat(2).length,
-        );
-        disposeCache(cache);
-        return [mean, held.reduce((a, b) => a + b, 0)];
-      };
-      const lists = model.config.numLayers * model.config.numKvHeads;
-      expect(rows([5, 3])).toEqual([[5, 3], 8 * lists]);
-      expect(rows([12, 7])).toEqual([[12, 7], 19 * lists]);
+      expect(wrapper.readsQuestion(options)).toBe(scorings.get(of).needs.question);
+      const { cache, kept } = wrapper.compress({ model, contexts, kept: [5, 3], questions }, options);
+      expect(kept).toEqual([5, 3]);
+      const { numLayers, numKvHeads } = model.config;
+      const held = contexts.flatMap((_, row) => heldPositions(cache, row, numKvHeads).flat(2));
+      expect(held.length).toBe(8 * numLayers * numKvHeads);
+      disposeCache(cache);
     });
   },
 );

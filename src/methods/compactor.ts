@@ -1,0 +1,109 @@
+/** Compactor: leverage of keys, and attention within chunks that looks both ways. */
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import { leverageScores, sketchOption, standardised } from './leverage-scores.js';
+import { bySequence } from './rows.js';
+import { defineScoring, evenRanking } from './scoring.js';
+import { requestBatch, sinkCounts } from './selection.js';
+
+const options = z.strictObject({
+  n_sink: z.int().min(0).default(8).describe('first tokens of the context, which stay'),
+  n_last: z.int().min(0).default(4).describe('last tokens of the context, which stay'),
+  chunk_size: z.int().min(1).default(256).describe('rows that attend to each other'),
+  blending: z
+    .number()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe('weight of the leverage beside the attention; null: the share of rows that go'),
+  ...sketchOption,
+});
+
+/**
+ * Attention that rows draw from all queries of their chunk, earlier or later, unscaled, times their values' norms,
+ * averaged over neighbours of 1 (zeros outside count): [1, kvHeads, rows].
+ * @param queries [1, heads, rows, headDim]
+ */
+function chunkedAttention(
+  queries: tf.Tensor4D,
+  keys: tf.Tensor4D,
+  values: tf.Tensor4D,
+  chunk: number,
+): tf.Tensor3D {
+  const [, kvHeads, rows, headDim] = keys.shape;
+  const group = queries.shape[1] / kvHeads;
+  const grouped = tf.reshape(queries, [kvHeads, group, rows, headDim]) as tf.Tensor4D;
+  const pieces = Array.from({ length: Math.ceil(rows / chunk) }, (_, i) => {
+    const count = Math.min(chunk, rows - i * chunk);
+    const q = tf.reshape(tf.slice(grouped, [0, 0, i * chunk, 0], [-1, -1, count, -1]), [
+      kvHeads,
+      group * count,
+      headDim,
+    ]);
+    const k = tf.reshape(tf.slice(keys, [0, 0, i * chunk, 0], [-1, -1, count, -1]), [
+      kvHeads,
+      count,
+      headDim,
+    ]);
+    return tf.div(tf.sum(tf.softmax(tf.matMul(q, k, false, true)), 1), group);
+  });
+  const weighted = tf.mul(
+    tf.reshape(tf.concat(pieces, 1), [1, kvHeads, rows]),
+    tf.norm(values, 'euclidean', -1),
+  );
+  const padded = tf.pad(weighted, [
+    [0, 0],
+    [0, 0],
+    [1, 1],
+  ]);
+  const shifted = [0, 1, 2].map((i) => tf.slice(padded, [0, 0, i], [-1, -1, rows]));
+  return tf.div(tf.addN(shifted), 3);
+}
+
+/**
+ * kvpress's CompactorPress: the sum of standardised chunked attention and, times the share of rows that go, standardised
+ * leverage of the rows between 8 sinks and the last 4, which stay.
+ */
+export const compactor = defineScoring({
+  name: 'compactor',
+  summary: 'The rows of high leverage that draw attention from before and after',
+  reference: 'Compactor, arXiv 2507.08143; kvpress CompactorPress',
+  options,
+  rank: (request, given) => {
+    const batch = requestBatch(request);
+    const sinks = sinkCounts(batch, given.n_sink);
+    const { cache, projected } = request.model.forward(batch, {
+      observeProjections: (_layer, { rawKeys, queries }) =>
+        tf.concat([tf.transpose(rawKeys, [0, 2, 1, 3]), queries], 1),
+    });
+    const scores = projected.map((both, layer) =>
+      tf.tidy(() =>
+        bySequence(batch.lengths, batch.tokens, (sequence, length) => {
+          const first = sinks[sequence]!;
+          const last = Math.min(given.n_last, length - first);
+          const count = length - first - last;
+          const heads = cache.keys[layer]!.shape[1];
+          if (count === 0) return tf.ones([1, heads, length]);
+          const own = (x: tf.Tensor4D, from = 0, some = -1): tf.Tensor4D =>
+            tf.slice(x, [sequence, from, first, 0], [1, some, count, -1]);
+          const share = 1 - request.kept[sequence]! / length;
+          const leverage = leverageScores(own(both as tf.Tensor4D, 0, heads), given.sketch_dimension);
+          const attention = chunkedAttention(
+            own(both as tf.Tensor4D, heads),
+            own(cache.keys[layer]!),
+            own(cache.values[layer]!),
+            given.chunk_size,
+          );
+          const blended = tf.add(
+            tf.mul(standardised(leverage), given.blending ?? share),
+            standardised(attention),
+          );
+          const sides = (rows: number): tf.Tensor =>
+            tf.broadcastTo(tf.add(tf.max(blended), 1), [1, heads, rows]);
+          return tf.concat([sides(first), blended, sides(last)], 2) as tf.Tensor3D;
+        }),
+      ),
+    );
+    return evenRanking(request, { cache, scores, sinks: given.n_sink });
+  },
+});
