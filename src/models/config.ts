@@ -1,4 +1,5 @@
 /** config.json of a Hugging Face model, in the transformers-4 and -5 spellings, as one typed value. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.js';
@@ -91,6 +92,7 @@ const configSchema = z.looseObject({
   max_window_layers: maybe(z.int().min(0)),
   partial_rotary_factor: maybe(z.number()),
   layer_types: maybe(z.array(z.string())),
+  quantization_config: maybe(z.looseObject({})),
 });
 type RawConfig = z.output<typeof configSchema>;
 
@@ -139,6 +141,9 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
   if (activation !== 'silu' && activation !== 'gelu_pytorch_tanh') {
     throw refuse(`activation "${activation}" is not supported (silu, gelu_pytorch_tanh are)`);
   }
+  if (raw.quantization_config) {
+    throw refuse('quantised checkpoints are not supported: take the float16 or bfloat16 one');
+  }
   if (raw.mlp_bias) throw refuse('mlp_bias is not supported');
   if (raw.layer_types && raw.layer_types.length !== raw.num_hidden_layers) {
     throw refuse(`layer_types names ${raw.layer_types.length} layers of ${raw.num_hidden_layers}`);
@@ -171,8 +176,18 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
   };
 }
 
-/** config.json of the model in `folder`. */
+const eosSchema = z.looseObject({ eos_token_id: configSchema.shape.eos_token_id });
+
+/** config.json of the model in `folder`, with the end tokens that its generation_config.json adds. */
 export function readModelConfig(folder: string): ModelConfig {
   const path = join(folder, 'config.json');
-  return parseModelConfig(readJson(path), path);
+  const config = parseModelConfig(readJson(path), path);
+  const generation = join(folder, 'generation_config.json');
+  if (!existsSync(generation)) return config;
+  const parsed = eosSchema.safeParse(readJson(generation));
+  if (!parsed.success) {
+    throw new UserError('bad-model-config', z.prettifyError(parsed.error), { where: generation });
+  }
+  const more = [parsed.data.eos_token_id ?? []].flat();
+  return { ...config, eosTokenIds: [...new Set([...config.eosTokenIds, ...more])] };
 }

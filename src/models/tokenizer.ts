@@ -6,16 +6,16 @@ import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readJson, readText } from '../base/files.js';
 import { sha256 } from '../base/hash.js';
-
-/** What stands before a question and before its answer. */
-export interface PromptTemplate {
-  question: string;
-  answer: string;
-}
+import { chatPrompt, plainPrompt, type PromptTemplate } from './prompt-template.js';
+import { SectionEncoder, type LibraryTokenizer, type Text } from './section-encoder.js';
 
 export interface Tokenizer {
-  /** Token ids of text; added tokens inside it are recognised, none are put around it. */
-  encode(text: string): number[];
+  /**
+   * Token ids of text, or of texts that follow each other; special tokens in it are text like any other but where it
+   * is marked as control text, none are put around it.
+   * @param continues whether other text stands before it, so that no space is put before its first word
+   */
+  encode(text: Text | readonly Text[], continues?: boolean): number[];
   /** Text of token ids, special tokens left out. */
   decode(ids: readonly number[]): string;
   /** Id of a token as the vocabulary spells it. */
@@ -23,36 +23,84 @@ export interface Tokenizer {
   /** One more than the largest id. */
   readonly vocabSize: number;
   readonly bosId: number;
+  /** Ends an answer: of instruct models, the end of their turn. */
   readonly eosId: number;
   readonly padId: number;
+  /** What stands before a text where no chat template says: the beginning of sequence, or nothing. */
+  readonly prefixIds: readonly number[];
   readonly promptTemplate: PromptTemplate;
   /** SHA-256 of tokenizer.json. */
   readonly hash: string;
 }
 
-/** What we use of the library; its own type declarations do not resolve under NodeNext. */
-interface LibraryTokenizer {
-  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
-  decode(ids: number[], options?: { skip_special_tokens?: boolean }): string;
-  token_to_id(token: string): number | undefined;
-  get_vocab(withAddedTokens: boolean): Map<string, number>;
-}
-const LibraryTokenizer = HuggingFaceTokenizer as unknown as new (tokenizer: object, config: object) => LibraryTokenizer;
+const LibraryTokenizer = HuggingFaceTokenizer as unknown as new (
+  tokenizer: object,
+  config: object,
+) => LibraryTokenizer;
 
 const MAX_BYTES = 64 * 2 ** 20;
 
 const tokenName = z
   .union([z.string(), z.object({ content: z.string() }).transform((token) => token.content)])
-  .nullish();
+  .nullish()
+  .transform((name) => name ?? undefined);
+const namedTemplates = z
+  .array(z.object({ name: z.string(), template: z.string() }))
+  .transform((templates) => templates.find(({ name }) => name === 'default')?.template);
 const configSchema = z.looseObject({
   bos_token: tokenName,
   eos_token: tokenName,
   pad_token: tokenName,
+  unk_token: tokenName,
+  add_bos_token: z.boolean().nullish(),
+  chat_template: z.union([z.string(), namedTemplates]).nullish(),
   kvd_prompt: z.object({ question: z.string(), answer: z.string() }).optional(),
 });
+type Config = z.output<typeof configSchema>;
 
-/** For models that bring no template of their own. */
-const plainTemplate: PromptTemplate = { question: '\n\nQuestion:', answer: '\nAnswer:' };
+/** A normaliser's JSON without the parts that put something before a text. */
+function withoutPrepend(normalizer: unknown): unknown {
+  const { type, normalizers } = (normalizer ?? {}) as { type?: unknown; normalizers?: unknown[] };
+  if (type === 'Prepend') return null;
+  if (type !== 'Sequence' || !Array.isArray(normalizers)) return normalizer;
+  return { type, normalizers: normalizers.map(withoutPrepend).filter((part) => part !== null) };
+}
+
+/** The library's normaliser of this JSON alone. */
+function normalizerOf(normalizer: unknown): LibraryTokenizer['normalizer'] {
+  const model = { type: 'BPE', vocab: {}, merges: [] };
+  const bare = {
+    model,
+    normalizer,
+    pre_tokenizer: null,
+    decoder: null,
+    post_processor: null,
+    added_tokens: [],
+  };
+  return new LibraryTokenizer(bare, {}).normalizer;
+}
+
+/** What the tokenizer puts before a text, by `add_bos_token` where that is said, else by its own post-processor. */
+function prefixIds(library: LibraryTokenizer, config: Config, bosId: number | undefined): number[] {
+  if (bosId === undefined || config.add_bos_token === false) return [];
+  if (config.add_bos_token === true || config.kvd_prompt !== undefined) return [bosId];
+  const bare = library.encode('a', { add_special_tokens: false }).ids;
+  const whole = library.encode('a').ids;
+  const at = whole.findIndex((_, i) => bare.every((id, n) => whole[i + n] === id));
+  return whole.slice(0, Math.max(0, at));
+}
+
+function promptOf(config: Config, folder: string, configPath: string): PromptTemplate {
+  const { kvd_prompt: own } = config;
+  if (own !== undefined) return { ...plainPrompt, question: `${own.question} `, answer: own.answer };
+  const file = join(folder, 'chat_template.jinja');
+  const inFile = existsSync(file);
+  const template = inFile ? readText(file) : config.chat_template;
+  if (template === null || template === undefined) return plainPrompt;
+  const names = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const;
+  const variables = Object.fromEntries(names.map((name) => [name, config[name] ?? '']));
+  return chatPrompt(template, variables, inFile ? file : configPath);
+}
 
 /** The tokenizer in `folder`; a damaged one is a UserError that names the file. */
 export function loadTokenizer(folder: string): Tokenizer {
@@ -64,30 +112,46 @@ export function loadTokenizer(folder: string): Tokenizer {
   const parsed = configSchema.safeParse(existsSync(configPath) ? readJson(configPath) : {});
   if (!parsed.success) throw refuse(configPath, z.prettifyError(parsed.error));
   const config = parsed.data;
-  let inner: LibraryTokenizer;
+  let library: LibraryTokenizer;
+  let encoder: SectionEncoder;
+  let vocabSize: number;
   try {
-    inner = new LibraryTokenizer(json as object, config);
-    inner.encode('a');
+    library = new LibraryTokenizer(json as object, config);
+    encoder = new SectionEncoder(
+      library,
+      normalizerOf(withoutPrepend((json as { normalizer?: unknown }).normalizer)),
+    );
+    library.decode(encoder.encode(['a b'], false));
+    vocabSize = [...library.get_vocab(true).values()].reduce((a, b) => Math.max(a, b), 0) + 1;
   } catch (error) {
     throw refuse(path, `is not a tokenizer that can be read: ${(error as Error).message}`);
   }
-  const idOf = (role: string, token: string | null | undefined): number | undefined => {
-    if (token === null || token === undefined) return undefined;
-    const id = inner.token_to_id(token);
+  const idOf = (role: string, token: string | undefined): number | undefined => {
+    if (token === undefined) return undefined;
+    const id = library.token_to_id(token);
     if (id === undefined) throw refuse(configPath, `${role} "${token}" is not in the vocabulary`);
     return id;
   };
-  const eosId = idOf('eos_token', config.eos_token);
-  if (eosId === undefined) throw refuse(configPath, 'names no eos_token');
+  const bosId = idOf('bos_token', config.bos_token);
+  const eosToken = idOf('eos_token', config.eos_token);
+  if (eosToken === undefined) throw refuse(configPath, 'names no eos_token');
+  const promptTemplate = promptOf(config, folder, configPath);
+  const added = library.get_added_tokens_decoder();
+  const ends = encoder.encode([{ control: promptTemplate.end }], true).filter((id) => added.get(id)?.special);
   return {
-    encode: (text) => (text === '' ? [] : inner.encode(text, { add_special_tokens: false }).ids),
-    decode: (ids) => (ids.length === 0 ? '' : inner.decode([...ids], { skip_special_tokens: true })),
-    tokenToId: (token) => inner.token_to_id(token),
-    vocabSize: [...inner.get_vocab(true).values()].reduce((a, b) => Math.max(a, b), 0) + 1,
-    bosId: idOf('bos_token', config.bos_token) ?? eosId,
-    eosId,
-    padId: idOf('pad_token', config.pad_token) ?? eosId,
-    promptTemplate: config.kvd_prompt ?? plainTemplate,
+    encode: (text, continues = false) =>
+      encoder.encode(typeof text === 'string' || 'control' in text ? [text] : text, continues),
+    decode: (ids) => {
+      const options = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
+      return ids.length === 0 ? '' : library.decode([...ids], options);
+    },
+    tokenToId: (token) => library.token_to_id(token),
+    vocabSize,
+    bosId: bosId ?? eosToken,
+    eosId: ends[0] ?? eosToken,
+    padId: idOf('pad_token', config.pad_token) ?? eosToken,
+    prefixIds: promptTemplate.whole ? [] : prefixIds(library, config, bosId),
+    promptTemplate,
     hash: sha256(readText(path, MAX_BYTES)),
   };
 }

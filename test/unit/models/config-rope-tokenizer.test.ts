@@ -19,6 +19,15 @@ describe('config.json', () => {
     expect({ ...before, layerTypes: undefined }).toEqual({ ...now, layerTypes: undefined });
   });
 
+  it("takes generation_config.json's end tokens as well", () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
+    copyFileSync(join(golden('llama8'), 'config.json'), join(folder, 'config.json'));
+    writeFileSync(join(folder, 'generation_config.json'), '{"eos_token_id": [7, 9]}');
+    expect(readModelConfig(folder).eosTokenIds).toEqual([7, 9]);
+    writeFileSync(join(folder, 'generation_config.json'), '{"eos_token_id": "x"}');
+    expect(() => readModelConfig(folder)).toThrow(UserError);
+  });
+
   it.each([
     [{ model_type: 'lama' }, /did you mean|unknown architecture/i],
     [{ num_key_value_heads: 3 }, /evenly/],
@@ -27,6 +36,7 @@ describe('config.json', () => {
     [{ hidden_size: -1 }, /hidden_size/],
     [{ partial_rotary_factor: 0.75 }, /partial_rotary_factor/],
     [{ model_type: undefined }, /model_type/],
+    [{ quantization_config: { bits: 4 } }, /quantised/],
   ])('refuses %j', (over, message) => {
     const raw = JSON.parse(readFileSync(join(golden('llama8'), 'config.json'), 'utf8')) as object;
     expect(() => parseModelConfig({ ...raw, ...over }, 'config.json')).toThrow(message);
@@ -72,7 +82,7 @@ describe('the nano tokenizer', () => {
   it('makes one token of a known word and bytes of any other, and loses nothing', () => {
     const loaded = loadTokenizer(folder);
     expect(loaded.encode('Mara Holt has the color jade.').length).toBe(7);
-    expect(loaded.encode('<question> what is the color of Mara Holt?<answer>').length).toBe(10);
+    expect(loaded.encode({ control: '<question> what is the color of Mara Holt?<answer>' }).length).toBe(10);
     for (const text of ['Zürich 🙂 at 5 %', 'tabs\tand\nlines', '日本語 and jade.']) {
       expect(loaded.decode(loaded.encode(text)).trim()).toBe(text);
     }
