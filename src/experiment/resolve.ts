@@ -90,7 +90,7 @@ export function loadExperiments(file: string, sets: readonly string[] = []): Loa
       hint: `Run: kvd pretrain ${file}`,
     });
   }
-  const { sweep, ...whole } = applySets(value, places, sets);
+  const { sweep, launcher: _launcher, ...whole } = applySets(value, places, sets);
   const all = combinations(sweep, places.get('sweep') ?? file);
   return all.map((combination) => {
     const varied = applyCombination(whole, combination);

@@ -243,6 +243,16 @@ async function evaluateOrResume(
   }
 }
 
+/** Marks an evaluation as finished if others have stored all of it. @returns whether it is */
+export function completeEvaluation(loaded: LoadedExperiment, store: Store): boolean {
+  const plan = planOf(loaded, undefined);
+  const known = store.findRun({ kind: 'eval', configHash: plan.configHash });
+  if (known === undefined || known.status === 'finished') return known !== undefined;
+  const complete = isComplete(store, known.id, plan);
+  if (complete) store.setStatus(known.id, 'finished');
+  return complete;
+}
+
 /** Whether every sample of every cell is stored. */
 function isComplete(store: Store, runId: string, plan: Plan): boolean {
   const ids = new Set(plan.batches.flat().map(({ id }) => id));
