@@ -1,18 +1,23 @@
 /** All datasets, by name. */
 import { Registry } from '../base/registry.js';
 import { govreport } from './govreport.js';
+import { longAlpaca } from './long-alpaca.js';
+import { defineMixture } from './mixture.js';
 import { nanoGovreport } from './nano/govreport.js';
 import { nano } from './nano/index.js';
 import { nanoLong } from './nano/long.js';
 import { nanoMix } from './nano/mix.js';
 import { nanoNeedle } from './nano/needle.js';
 import { nanoSquality } from './nano/squality.js';
+import { naturalInstructions } from './natural-instructions.js';
 import { needle } from './needle.js';
+import { p3 } from './p3.js';
 import { quality } from './quality.js';
+import { selfInstruct } from './self-instruct.js';
 import { squad } from './squad.js';
 import { squality } from './squality.js';
 
-export const datasets = new Registry('dataset', [
+const single = [
   nano,
   nanoLong,
   nanoSquality,
@@ -24,4 +29,10 @@ export const datasets = new Registry('dataset', [
   squality,
   govreport,
   needle,
-]);
+  selfInstruct,
+  p3,
+  longAlpaca,
+  naturalInstructions,
+];
+
+export const datasets = new Registry('dataset', [...single, defineMixture(new Registry('dataset', single))]);

@@ -2,6 +2,8 @@
 import type { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import type { Entry } from '../base/registry.js';
+import type { Origin } from './origin.js';
+import type { Row, Rows } from './rows/rows.js';
 
 export interface Question {
   id: string;
@@ -25,11 +27,19 @@ export interface PassageSource {
   /** How many there are; Infinity for a generated training split. */
   readonly size: number;
   get(index: number): Passage;
+  /** Sizes of the stretches that are read at once, where single passages cannot be. */
+  readonly stretches?: readonly number[];
 }
 
 /** Passages that are all in memory. */
 export function passageSource(passages: readonly Passage[]): PassageSource {
   return { size: passages.length, get: (index) => passages[index]! };
+}
+
+/** Passages of records on disk, one of each; one without a question that has an answer is passed over in training. */
+export function rowsSource(rows: Rows, read: (row: Row) => Passage): PassageSource {
+  const { size, stretches } = rows;
+  return { size, get: (index) => read(rows.get(index)), ...(stretches && { stretches }) };
 }
 
 /** What a file holds, as `schema` wants it; else a UserError with the first problem, the place and a hint. */
@@ -46,6 +56,8 @@ export function parseRecord<Schema extends z.ZodType>(
 }
 
 export interface Dataset<Options = unknown> extends Entry {
+  /** Where its files come from and on what terms; undefined where they are generated, or the user's own. */
+  readonly origin?: Origin;
   /** Bumped whenever the same options would give other passages. */
   readonly version: number;
   readonly splits: readonly string[];

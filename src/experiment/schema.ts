@@ -68,6 +68,7 @@ const training = z.strictObject({
     .default(0)
     .describe('steps in which the ratios drawn fall from 1 to the range'),
   max_context_tokens: steps.default(1536).describe('longer contexts are left out'),
+  min_context_tokens: steps.optional().describe('shorter contexts are left out'),
   fold_tokens: foldTokens.describe(
     'longer contexts are encoded in folds of this many tokens; the paper takes 1536',
   ),

@@ -1,5 +1,7 @@
 /** The training loop: an adapter learned so that the student speaks as the teacher does. */
 import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../base/errors.js';
+import { Walk } from '../data/order.js';
 import type { PassageSource } from '../data/passage.js';
 import { Random } from '../engine/random.js';
 import { keptRows } from '../base/rounding.js';
@@ -28,6 +30,7 @@ export interface DistillOptions extends AdamWOptions, ScheduleOptions, Retention
   eval_steps: number;
   save_steps: number;
   max_context_tokens: number;
+  min_context_tokens?: number | undefined;
   /** Longer contexts are encoded in folds of this many tokens. */
   fold_tokens?: number | undefined;
   max_continuation_tokens: number;
@@ -71,19 +74,15 @@ interface Progress {
 
 /** Passages in the order of training: as they come where they never end, else reshuffled each epoch. */
 class ExampleStream {
+  private readonly walk: Walk;
+
   constructor(
     private readonly source: PassageSource,
     private readonly tokenizer: Tokenizer,
     private readonly options: DistillOptions,
     public cursor: number,
-  ) {}
-
-  private passageAt(cursor: number): number {
-    const { size } = this.source;
-    if (size === Infinity) return cursor;
-    const epoch = Math.floor(cursor / size);
-    const order = new Random(`epoch/${this.options.seed}/${epoch}`).shuffle([...Array(size).keys()]);
-    return order[cursor % size]!;
+  ) {
+    this.walk = new Walk(source, (epoch) => new Random(`epoch/${options.seed}/${epoch}`));
   }
 
   /** The micro-batches of one step. */
@@ -103,14 +102,21 @@ class ExampleStream {
 
   private next(): Example {
     for (let tried = 0; tried < 10_000; tried++) {
-      const passage = this.source.get(this.passageAt(this.cursor++));
+      const passage = this.source.get(this.walk.at(this.cursor++));
       const example = makeExample(passage, this.tokenizer, {
+        minContextTokens: this.options.min_context_tokens ?? 1,
         contextTokens: this.options.max_context_tokens,
         continuationTokens: this.options.max_continuation_tokens,
       });
       if (example !== undefined) return example;
     }
-    throw new Error('10,000 passages in a row exceed max_context_tokens or have no answers');
+    throw new UserError(
+      'no-examples',
+      '10,000 passages in a row have no answer or no context of the wanted length',
+      {
+        hint: 'See `kvd data stats`, and training.max_context_tokens, min_context_tokens, max_continuation_tokens.',
+      },
+    );
   }
 }
 

@@ -17,10 +17,10 @@ export interface Example {
 export function makeExample(
   passage: Passage,
   tokenizer: Tokenizer,
-  limits: { contextTokens: number; continuationTokens: number },
+  limits: { minContextTokens: number; contextTokens: number; continuationTokens: number },
 ): Example | undefined {
   const context = contextIds(tokenizer, passage.context);
-  if (context.length > limits.contextTokens) return undefined;
+  if (context.length < limits.minContextTokens || context.length > limits.contextTokens) return undefined;
   const continuation: number[] = [];
   const targets: number[] = [];
   for (const { question, answers } of passage.questions) {

@@ -154,6 +154,9 @@ async function trainOrResume(
   const parent = training.init_adapter;
   const adapterPath = adapterFolder(experiment);
   const statePath = stateFile(experiment);
+  const { name, ...dataOptions } = experiment.data;
+  // Before the model is loaded, which may take minutes.
+  const source = datasets.get(name).open(dataOptions, 'train');
   const session = await openSession(experiment.model.name_or_path);
   const { model, tokenizer } = session;
   const adapter = trainable.fresh(model.config, options, experiment.seed);
@@ -171,7 +174,6 @@ async function trainOrResume(
     gitCommit: gitCommit(),
   });
   store.setStatus(runId, 'running');
-  const { name, ...dataOptions } = experiment.data;
   const distillOptions: DistillOptions = { ...training, seed: experiment.seed };
   const interruption = watchInterruption();
   try {
@@ -183,7 +185,7 @@ async function trainOrResume(
         trainable,
         adapter,
         tokenizer,
-        datasets.get(name).open(dataOptions, 'train'),
+        source,
         distillOptions,
         statePath,
         {
