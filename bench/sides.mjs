@@ -1,0 +1,46 @@
+/** Runs one piece of work in a process of its own, on kvd's side or a peer's. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** What the last line of its output says, or why there is none. */
+async function measured(command, args) {
+  try {
+    const { stdout } = await run(command, args, { timeout: 1_200_000, maxBuffer: 2 ** 26 });
+    return JSON.parse(stdout.trim().split('\n').at(-1));
+  } catch (error) {
+    return {
+      failed: String(error.stderr || error.message)
+        .trim()
+        .split('\n')
+        .at(-1),
+    };
+  }
+}
+
+/** @param changes to the work as shapes.json has it */
+export function ours(name, { repetitions, patience }, changes = {}) {
+  const args = [here('ours.mjs'), name, `${repetitions}`, `${patience}`, JSON.stringify(changes)];
+  return measured(process.execPath, args);
+}
+
+let folder;
+
+/** @param variant eager, compile or transformers */
+export async function peer(python, name, work, variant, { repetitions, patience }) {
+  const args = [here('peers/peer.py'), name, variant, `${repetitions}`, `${patience}`];
+  if (work.kind === 'evaluate') {
+    folder ??= mkdtempSync(join(tmpdir(), 'kvd-bench-'));
+    const { samplesOf } = await import('./ours/samples.mjs');
+    const file = join(folder, `${name}.json`);
+    writeFileSync(file, JSON.stringify(samplesOf(work).peer));
+    args.push(file);
+  }
+  return measured(python, args);
+}

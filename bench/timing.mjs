@@ -1,0 +1,68 @@
+/** Repetitions during which no other process used the cores; bench/peers/timing.py does the same. */
+import { readFileSync } from 'node:fs';
+
+const FOREIGN_CORES = 0.15;
+
+/** Seconds of processor time that all processes have used since the machine started. */
+function machineSeconds() {
+  const fields = readFileSync('/proc/stat', 'utf8')
+    .split('\n')[0]
+    .trim()
+    .split(/\s+/)
+    .slice(1, 9)
+    .map(Number);
+  const [, , , idle, waiting] = fields;
+  return (fields.reduce((sum, value) => sum + value, 0) - idle - waiting) / 100;
+}
+
+function ownSeconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** Watches what others use of the cores from its making on. */
+function watch() {
+  const began = { machine: machineSeconds(), own: ownSeconds(), at: performance.now() };
+  return () => {
+    const seconds = (performance.now() - began.at) / 1000;
+    const foreign = machineSeconds() - began.machine - (ownSeconds() - began.own);
+    return { seconds, clean: foreign <= FOREIGN_CORES * seconds + 0.03 };
+  };
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Waits until the others are quiet, or the deadline. */
+async function quiet(deadline) {
+  while (performance.now() < deadline) {
+    const seen = watch();
+    await pause(300);
+    if (seen().clean) return;
+  }
+}
+
+/**
+ * Times `repetitions` clean runs of `work` after two to warm up; dirty ones are dropped and done again, until
+ * `patience` seconds are over. Then whatever comes is taken and the result is not clean.
+ */
+export async function measure(work, { repetitions, patience }) {
+  const deadline = performance.now() + patience * 1000;
+  await work();
+  await work();
+  const seconds = [];
+  let dropped = 0;
+  let clean = true;
+  while (seconds.length < repetitions) {
+    const seen = watch();
+    await work();
+    const result = seen();
+    if (!result.clean && performance.now() < deadline) {
+      dropped += 1;
+      await quiet(deadline);
+      continue;
+    }
+    clean &&= result.clean;
+    seconds.push(result.seconds);
+  }
+  return { seconds, dropped, clean };
+}
