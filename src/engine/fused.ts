@@ -13,7 +13,8 @@ export interface OpRunner {
   ): tf.TensorInfo[];
 }
 
-let runner: OpRunner | undefined;
+/** What runs our ops, by the name of the backend that has them. */
+const runners = new Map<string, OpRunner>();
 
 /** Runs an op by its TensorFlow name; what is differentiated does not see it. */
 function runOp(
@@ -22,25 +23,28 @@ function runOp(
   outputs: number,
   values: Record<string, number> = {},
 ): tf.Tensor[] {
-  const { TF_ATTR_FLOAT, TF_ATTR_INT } = runner!.binding;
+  const runner = runners.get(tf.getBackend())!;
+  const { TF_ATTR_FLOAT, TF_ATTR_INT } = runner.binding;
   const attributes = [
     ...floats.map((name) => ({ name, type: TF_ATTR_FLOAT, value: values[name]! })),
     ...integers.map((name) => ({ name, type: TF_ATTR_INT, value: values[name]! })),
     ...(lists === undefined ? [] : [{ name: 'N', type: TF_ATTR_INT, value: lists }]),
   ];
-  return runner!.executeMultipleOutputs(op, attributes, inputs, outputs) as tf.Tensor[];
+  return runner.executeMultipleOutputs(op, attributes, inputs, outputs) as tf.Tensor[];
 }
 
-function register(kernelName: string, spec: DifferentiableOp): void {
+function registerKernel(kernelName: string, spec: DifferentiableOp, backendName: string): void {
   tf.registerKernel({
     kernelName,
-    backendName: 'tensorflow',
+    backendName,
     kernelFunc: ({ inputs, attrs }) => {
       const tensors = spec.inputs.map((input) => inputs[input] as tf.TensorInfo);
       return runOp(spec, tensors, spec.outputs, attrs as unknown as Record<string, number>);
     },
   });
-  const { gradient } = spec;
+}
+
+function registerGradient(kernelName: string, { gradient }: DifferentiableOp): void {
   tf.registerGradient({
     kernelName,
     inputsToSave: [...gradient.inputs],
@@ -62,15 +66,18 @@ function register(kernelName: string, spec: DifferentiableOp): void {
   });
 }
 
-/** Called by the native engine where it computes on a CPU: our kernels are for CPUs. */
-export function enableFused(backend: OpRunner): void {
-  runner = backend;
-  for (const [name, spec] of Object.entries(fusedOps)) register(name, spec);
+/** Called by the native engine where it computes on a CPU, for which our kernels are, and by what stands in for it. */
+export function enableFused(runner: OpRunner, backendName = 'tensorflow'): void {
+  for (const [name, spec] of Object.entries(fusedOps)) {
+    if (runners.size === 0) registerGradient(name, spec);
+    registerKernel(name, spec, backendName);
+  }
+  runners.set(backendName, runner);
 }
 
 /** Whether the engine in use has our kernels. */
 export function fusedAvailable(): boolean {
-  return runner !== undefined && tf.getBackend() === 'tensorflow';
+  return runners.has(tf.getBackend());
 }
 
 /** Runs one of our ops, differentiably; tensors and numbers by the names in `fusedOps`. */

@@ -80,8 +80,8 @@ async function toStop(request: EvaluationRequest): Promise<boolean> {
   return request.stop?.() ?? false;
 }
 
-/** Undefined where it was stopped half-way. */
-async function evaluateBatch(
+/** Evaluates samples all at once; undefined where it was stopped half-way. */
+export async function evaluateBatch(
   request: EvaluationRequest,
   batch: readonly Prepared[],
 ): Promise<SampleResult[] | undefined> {

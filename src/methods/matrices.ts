@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../base/errors.js';
 import type { Random } from '../engine/random.js';
+import { withoutNumbers } from '../engine/shapes.js';
 import {
   openSafetensors,
   writeSafetensors,
@@ -11,6 +12,8 @@ import {
 
 /** A variable of normal noise, [rows, columns]. */
 export function normalMatrix(random: Random, rows: number, columns: number, deviation: number): tf.Tensor2D {
+  if (withoutNumbers())
+    return tf.tidy(() => tf.variable(tf.fill([rows, columns], 0))) as unknown as tf.Tensor2D;
   const data = Float32Array.from({ length: rows * columns }, () => random.normal() * deviation);
   return tf.tidy(() => tf.variable(tf.tensor2d(data, [rows, columns]))) as unknown as tf.Tensor2D;
 }

@@ -26,6 +26,45 @@ function projectionRows(config: ModelConfig): { qkv: number[]; gateUp: number[] 
   };
 }
 
+/** Where a decoder's weights come from; matrices are named and shaped as they are stored, [out, in]. */
+export type WeightSource = Pick<WeightReader, 'vector' | 'vectors' | 'matrix' | 'stacked'>;
+
+/** A decoder of this configuration with weights from `source`. */
+export function decoderFrom(config: ModelConfig, plan: DecoderPlan, source: WeightSource): Decoder {
+  const { hiddenSize: width, vocabSize, numHeads, headDim, intermediateSize } = config;
+  const rows = projectionRows(config);
+  const { names, normOffset } = plan;
+  const layers = Array.from({ length: config.numLayers }, (_, index): LayerWeights => {
+    const full = (name: string): string => `model.layers.${index}.${name}`;
+    const norm = (name: string): tf.Tensor1D => source.vector(full(name), width, normOffset);
+    return {
+      inputNorm: norm(names.inputNorm),
+      qkv: source.stacked(names.qkv.map(full), splitRows(rows.qkv, names.qkv.length), width),
+      ...(names.qkvBias && {
+        qkvBias: source.vectors(names.qkvBias.map(full), splitRows(rows.qkv, names.qkvBias.length)),
+      }),
+      ...(names.queryNorm && { queryNorm: source.vector(full(names.queryNorm), headDim, normOffset) }),
+      ...(names.keyNorm && { keyNorm: source.vector(full(names.keyNorm), headDim, normOffset) }),
+      attentionOut: source.stacked([full(names.attentionOut)], [width], numHeads * headDim),
+      ...(names.attentionOutBias && {
+        attentionOutBias: source.vector(full(names.attentionOutBias), width, 0),
+      }),
+      ...(names.postAttentionNorm && { postAttentionNorm: norm(names.postAttentionNorm) }),
+      mlpNorm: norm(names.mlpNorm),
+      gateUp: source.stacked(names.gateUp.map(full), splitRows(rows.gateUp, names.gateUp.length), width),
+      mlpDown: source.stacked([full(names.mlpDown)], [width], intermediateSize),
+      ...(names.postMlpNorm && { postMlpNorm: norm(names.postMlpNorm) }),
+    };
+  });
+  const weights: DecoderWeights = {
+    embedding: source.matrix(EMBEDDING, vocabSize, width),
+    layers,
+    finalNorm: source.vector(FINAL_NORM, width, normOffset),
+    ...(!config.tieWordEmbeddings && { head: source.stacked([HEAD], [vocabSize], width) }),
+  };
+  return new Decoder(config, plan, weights);
+}
+
 /** Weights of the decoder in `folder`, float32 on the engine's device. */
 export function loadDecoder(folder: string): Decoder {
   const config = readModelConfig(folder);
@@ -33,39 +72,9 @@ export function loadDecoder(folder: string): Decoder {
   const source = openCheckpoint(folder);
   try {
     const reader = new WeightReader(source, folder);
-    const { hiddenSize: width, vocabSize, numHeads, headDim, intermediateSize } = config;
-    const rows = projectionRows(config);
-    const { names, normOffset } = plan;
-    const layers = Array.from({ length: config.numLayers }, (_, index): LayerWeights => {
-      const full = (name: string): string => `model.layers.${index}.${name}`;
-      const norm = (name: string): tf.Tensor1D => reader.vector(full(name), width, normOffset);
-      return {
-        inputNorm: norm(names.inputNorm),
-        qkv: reader.stacked(names.qkv.map(full), splitRows(rows.qkv, names.qkv.length), width),
-        ...(names.qkvBias && {
-          qkvBias: reader.vectors(names.qkvBias.map(full), splitRows(rows.qkv, names.qkvBias.length)),
-        }),
-        ...(names.queryNorm && { queryNorm: reader.vector(full(names.queryNorm), headDim, normOffset) }),
-        ...(names.keyNorm && { keyNorm: reader.vector(full(names.keyNorm), headDim, normOffset) }),
-        attentionOut: reader.stacked([full(names.attentionOut)], [width], numHeads * headDim),
-        ...(names.attentionOutBias && {
-          attentionOutBias: reader.vector(full(names.attentionOutBias), width, 0),
-        }),
-        ...(names.postAttentionNorm && { postAttentionNorm: norm(names.postAttentionNorm) }),
-        mlpNorm: norm(names.mlpNorm),
-        gateUp: reader.stacked(names.gateUp.map(full), splitRows(rows.gateUp, names.gateUp.length), width),
-        mlpDown: reader.stacked([full(names.mlpDown)], [width], intermediateSize),
-        ...(names.postMlpNorm && { postMlpNorm: norm(names.postMlpNorm) }),
-      };
-    });
-    const weights: DecoderWeights = {
-      embedding: reader.matrix(EMBEDDING, vocabSize, width),
-      layers,
-      finalNorm: reader.vector(FINAL_NORM, width, normOffset),
-      ...(!config.tieWordEmbeddings && { head: reader.stacked([HEAD], [vocabSize], width) }),
-    };
+    const decoder = decoderFrom(config, plan, reader);
     reader.refuseUnread(/^model\.layers\./, /\.rotary_emb\.inv_freq$/);
-    return new Decoder(config, plan, weights);
+    return decoder;
   } finally {
     source.close();
   }

@@ -8,42 +8,27 @@ import { keptRows } from '../base/rounding.js';
 import type { Decoder } from '../models/decoder.js';
 import type { Tokenizer } from '../models/tokenizer.js';
 import type { Adapter, Trainable } from '../methods/trainable.js';
-import { AdamW, clipByGlobalNorm, type AdamWOptions } from './adamw.js';
+import { AdamW } from './adamw.js';
 import { makeExample, type Example } from './examples.js';
-import { assertFinite, followNorm, type NormTrend } from './finite.js';
-import { objectives } from './objectives/index.js';
-import type { Objective, ObjectiveOptions } from './objectives/objective.js';
-import { disposePass, studentPass, teacherPass } from './passes.js';
+import { followNorm, type NormTrend } from './finite.js';
 import { sampleRetention, type RetentionRange } from './retention-sampler.js';
-import { learningRateAt, type ScheduleOptions } from './schedule.js';
 import { loadState, saveState } from './state.js';
+import { openCourse, takeStep, type MicroBatch, type StepOptions, type StepResult } from './step.js';
 
-export interface DistillOptions extends AdamWOptions, ScheduleOptions, RetentionRange, ObjectiveOptions {
-  seed: number;
-  /** Name of the objective; kl where not given. */
-  objective?: string | undefined;
-  max_grad_norm: number;
+export interface DistillOptions extends StepOptions, RetentionRange {
   micro_batch_size: number;
   gradient_accumulation_steps: number;
-  /** Layers are computed a second time in the backward pass, which keeps less; not where not given. */
-  gradient_checkpointing?: boolean | undefined;
   eval_steps: number;
   save_steps: number;
   max_context_tokens: number;
   min_context_tokens?: number | undefined;
-  /** Longer contexts are encoded in folds of this many tokens. */
-  fold_tokens?: number | undefined;
   max_continuation_tokens: number;
 }
 
-export interface DistillReport {
+export interface DistillReport extends StepResult {
   step: number;
-  /** Of the objective, mean over the step's target tokens, natural log. */
-  loss: number;
-  gradientNorm: number;
   /** How many times its running mean the norm is, where it stands out. */
   gradientNormSpike?: number | undefined;
-  learningRate: number;
   /** Context and continuation tokens a second. */
   tokensPerSecond: number;
 }
@@ -120,50 +105,6 @@ class ExampleStream {
   }
 }
 
-/** What stays the same from step to step. */
-interface Course<A extends Adapter> {
-  model: Decoder;
-  trainable: Trainable<A>;
-  adapter: A;
-  objective: Objective;
-  /** The objective's own. */
-  parameters: Record<string, tf.Variable>;
-  /** All that is trained. */
-  variables: tf.Variable[];
-  options: DistillOptions;
-}
-
-/** A part of a step's batch, and the share of the step's targets that are its own. */
-interface MicroBatch {
-  examples: readonly Example[];
-  kept: readonly number[];
-  share: number;
-}
-
-/** Share of the loss and of its gradients that a micro-batch has. */
-function microStep<A extends Adapter>(
-  course: Course<A>,
-  { examples, kept, share }: MicroBatch,
-  random: Random,
-): { loss: number; grads: tf.NamedTensorMap } {
-  const { model, trainable, adapter, objective, parameters, variables, options } = course;
-  const teacher = teacherPass(model, examples, kept, trainable.frozenLayers(adapter), {
-    foldTokens: options.fold_tokens,
-    teacher: objective.teacher,
-  });
-  const { value, grads } = tf.tidy(() =>
-    tf.variableGrads(() => {
-      const student = studentPass(model, trainable, adapter, teacher);
-      const loss = objective.loss({ model, examples, teacher, student, parameters, options, random });
-      return share === 1 ? loss : tf.mul<tf.Scalar>(loss, share);
-    }, variables),
-  );
-  const loss = value.dataSync()[0]!;
-  tf.dispose(value);
-  disposePass(teacher);
-  return { loss, grads };
-}
-
 /**
  * Distils `adapter` (made of variables) in place; resumes from `statePath` where that exists, with the
  * same result as if it had never been interrupted.
@@ -178,12 +119,8 @@ export async function distill<A extends Adapter>(
   statePath: string,
   hooks: DistillHooks,
 ): Promise<{ step: number; finished: boolean }> {
-  const objective = objectives.get(options.objective ?? 'kl');
-  const parameters = objective.parameters(model);
-  const trained = { ...trainable.trained(adapter), ...parameters };
-  const variables = Object.values(trained);
-  model.checkpointLayers = options.gradient_checkpointing ?? false;
-  const course = { model, trainable, adapter, objective, parameters, variables, options };
+  const course = openCourse(model, trainable, adapter, options);
+  const { trained, parameters } = course;
   const optimiser = new AdamW(trained, options);
   const progress: Progress = {
     step: 0,
@@ -214,35 +151,16 @@ export async function distill<A extends Adapter>(
         return { step: progress.step, finished: false };
       }
       const started = performance.now();
-      const sums: Record<string, tf.Tensor> = {};
-      let loss = 0;
-      let tokens = 0;
-      for (const [micro, batch] of stream.batches(progress.step).entries()) {
-        const draws = new Random(`objective/${options.seed}/${progress.step}/${micro}`);
-        const result = microStep(course, batch, draws);
-        loss += result.loss;
-        for (const [name, variable] of Object.entries(trained)) {
-          const gradient = result.grads[variable.name]!;
-          const before = sums[name];
-          sums[name] = before === undefined ? gradient : tf.add(before, gradient);
-          if (before !== undefined) tf.dispose([before, gradient]);
-        }
-        tokens += batch.examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0);
-      }
-      const { gradients, norm } = clipByGlobalNorm(sums, options.max_grad_norm);
+      const batches = stream.batches(progress.step);
+      const result = takeStep(course, optimiser, batches, progress.step + 1, statePath);
       progress.step += 1;
-      assertFinite({ step: progress.step, loss, norm }, model, trained, sums, statePath);
-      const learningRate = learningRateAt(progress.step, options);
-      optimiser.update(gradients, learningRate);
-      tf.dispose([...new Set([...Object.values(sums), ...Object.values(gradients)])]);
-      const seconds = (performance.now() - started) / 1000;
+      const examples = batches.flatMap((batch) => batch.examples);
+      const tokens = examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0);
       hooks.report({
         step: progress.step,
-        loss,
-        gradientNorm: norm,
-        gradientNormSpike: followNorm(progress.norms, norm),
-        learningRate,
-        tokensPerSecond: tokens / seconds,
+        ...result,
+        gradientNormSpike: followNorm(progress.norms, result.gradientNorm),
+        tokensPerSecond: (1000 * tokens) / (performance.now() - started),
       });
 
       if (progress.step % options.eval_steps === 0 || progress.step === options.max_steps) await validate();

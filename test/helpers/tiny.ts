@@ -1,7 +1,7 @@
 /** A tiny random decoder and adapter, for properties that need no trained model. */
 import * as tf from '@tensorflow/tfjs-core';
 import { architectures } from '../../src/models/architectures/index.js';
-import { parseModelConfig } from '../../src/models/config.js';
+import { parseModelConfig, type ModelConfig } from '../../src/models/config.js';
 import { Decoder, type DecoderWeights } from '../../src/models/decoder.js';
 import { freshAdapter, kvdTensors, type KvdAdapter } from '../../src/methods/kvd-adapter.js';
 import type { Method } from '../../src/methods/method.js';
@@ -47,11 +47,12 @@ export function shake(variables: tf.Variable[], deviation: number, random: Rando
   }
 }
 
+export function tinyConfig(family = 'llama'): ModelConfig {
+  return parseModelConfig({ ...shape, model_type: family, ...(special[family] ?? everything) }, 'test');
+}
+
 export function tinyDecoder(family = 'llama'): { model: Decoder; weights: DecoderWeights } {
-  const config = parseModelConfig(
-    { ...shape, model_type: family, ...(special[family] ?? everything) },
-    'test',
-  );
+  const config = tinyConfig(family);
   const plan = architectures.get(family).plan(config);
   const { weights, parameters } = initialWeights(config, plan, 3);
   shake(Object.values(parameters), 0.3, new Random('tiny decoder'));

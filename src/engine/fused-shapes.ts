@@ -1,0 +1,89 @@
+/** What our own ops (engine/kernels) make of shapes, by their TensorFlow names. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { OpRunner } from './fused.js';
+import type { ShapesBackend } from './shapes.js';
+
+type Shape = readonly number[];
+type Attributes = Readonly<Record<string, number>>;
+
+interface FusedRule {
+  shapes(inputs: readonly Shape[], attributes: Attributes): Shape[];
+  /** Multiplications and additions. */
+  flops?(inputs: readonly Shape[], attributes: Attributes): number;
+}
+
+const size = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
+
+/** x, routes, a, b of `N` adapters, from the list's first input on. */
+function adapters(inputs: readonly Shape[], first: number, count: number): { a: Shape[]; b: Shape[] } {
+  const list = (place: number): Shape[] => inputs.slice(first + place * count, first + (place + 1) * count);
+  return { a: list(1), b: list(2) };
+}
+
+function loraFlops(rows: number, { a, b }: { a: Shape[]; b: Shape[] }): number {
+  return 2 * rows * [...a, ...b].reduce((sum, shape) => sum + size(shape), 0);
+}
+
+const rules: Record<string, FusedRule> = {
+  KvdNorm: { shapes: ([x]) => [x!, x!.slice(0, 1)] },
+  KvdNormGrad: { shapes: ([x, gain]) => [x!, gain!] },
+  KvdGate: { shapes: ([gateUp]) => [[gateUp![0]!, gateUp![1]! / 2]] },
+  KvdGateGrad: { shapes: ([gateUp]) => [gateUp!] },
+  KvdRotary: {
+    shapes: ([packed], { batch, heads, kv_heads }) => {
+      const [rows, width] = packed as [number, number];
+      const of = (count: number): Shape => [batch!, count, rows / batch!, width / (heads! + 2 * kv_heads!)];
+      return [of(heads!), of(kv_heads!), of(kv_heads!)];
+    },
+  },
+  KvdRotaryGrad: {
+    shapes: ([, , query, key]) => {
+      const [batch, kvHeads, tokens, headDim] = key as [number, number, number, number];
+      return [[batch * tokens, (query![1]! + 2 * kvHeads) * headDim]];
+    },
+  },
+  KvdAttention: {
+    shapes: ([queries]) => {
+      const [batch, heads, tokens, headDim] = queries as [number, number, number, number];
+      return [
+        [batch * tokens, heads * headDim],
+        [batch, heads, tokens],
+      ];
+    },
+    flops: ([queries, keys]) => 4 * size(queries!) * keys![2]!,
+  },
+  KvdAttentionGrad: {
+    shapes: (inputs) => inputs.slice(0, 3),
+    flops: ([queries, keys]) => 10 * size(queries!) * keys![2]!,
+  },
+  KvdLora: {
+    shapes: (inputs, { N }) => {
+      const [x, base] = inputs as [Shape, Shape];
+      const ranks = adapters(inputs, 2, N!).a.reduce((sum, [, rank]) => sum + rank!, 0);
+      return [base, [x[0]!, ranks]];
+    },
+    flops: (inputs, { N }) => loraFlops(inputs[0]![0]!, adapters(inputs, 2, N!)),
+  },
+  KvdLoraGrad: {
+    shapes: (inputs, { N }) => inputs.slice(0, 1 + 3 * N!),
+    flops: (inputs, { N }) => 2 * loraFlops(inputs[0]![0]!, adapters(inputs, 1, N!)),
+  },
+  KvdAdamW: { shapes: (inputs, { N }) => inputs.slice(1, 1 + 3 * N!) },
+  KvdSquares: { shapes: () => [[]] },
+};
+
+/** Stands in for the native addon. */
+export function fusedRunner(backend: ShapesBackend, wrap: (made: tf.TensorInfo) => tf.Tensor): OpRunner {
+  return {
+    binding: { TF_ATTR_INT: 0, TF_ATTR_FLOAT: 1 },
+    executeMultipleOutputs: (name, given, inputs) => {
+      const rule = rules[name];
+      if (rule === undefined) throw new Error(`the engine of shapes does not know ${name}`);
+      const attributes = Object.fromEntries(given.map(({ name: key, value }) => [key, value]));
+      const shapes = inputs.map(({ shape }) => shape);
+      const made = rule.shapes(shapes, attributes).map((shape) => backend.make([...shape], 'float32'));
+      backend.count(rule.flops?.(shapes, attributes) ?? 0, [...inputs, ...made]);
+      return made.map(wrap);
+    },
+  };
+}
