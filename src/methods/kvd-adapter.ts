@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import type { Named } from '../base/named.js';
 import { UserError } from '../base/errors.js';
 import { Random } from '../engine/random.js';
 import type { LoraAdapter } from '../models/lora.js';
 import type { ModelConfig } from '../models/config.js';
 import { readSettings, writeSettings } from './adapter-files.js';
 import { freshLora, loadLora, loraTensors, saveLora } from './lora-adapter.js';
+import { scoresOption } from './borrowed-scores.js';
 import { normalMatrix, readMatrix, withSafetensors } from './matrices.js';
 import {
   freshScorer,
@@ -34,6 +36,8 @@ export interface KvdSettings {
    * (false), or to all and a learned vector is added to the embeddings of the selected (`embedding`).
    */
   routing: boolean | 'embedding';
+  /** The method by whose scores rows are selected, instead of the scorer's; then nothing decays. */
+  scores?: Named | undefined;
 }
 
 export interface KvdAdapter extends Adapter {
@@ -52,6 +56,7 @@ const settingsSchema = z.strictObject({
   decay: z.boolean(),
   routing: z.union([z.boolean(), z.literal('embedding')]),
   selection: z.enum(['shared', 'per_head']).default('shared'),
+  scores: scoresOption,
   ...scorerSettings,
 });
 

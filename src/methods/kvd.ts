@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
+import { borrowedScores, scoresOption } from './borrowed-scores.js';
 import { SETTINGS } from './adapter-files.js';
 import {
   FORMAT,
@@ -45,6 +46,7 @@ const options = z.strictObject({
     .enum(['shared', 'per_head'])
     .optional()
     .describe('whether all layers and KV heads keep the same rows (shared, unless given) or each its own'),
+  scores: scoresOption,
 });
 
 /**
@@ -59,16 +61,28 @@ export function encodeContext(
   scores: tf.Tensor3D,
   told: tf.Tensor3D,
 ): KvCache {
-  const { decay, routing } = adapter.settings;
+  const { routing } = adapter.settings;
   const column = tf.reshape(told, [batch.batch * batch.tokens, 1]) as tf.Tensor2D;
   const { cache } = model.forward(batch, {
     lora: { adapter: adapter.lora, ...(routing === true && { routing: { q: column, o: column } }) },
     ...(adapter.marker && { embeddingOffset: tf.matMul(column, adapter.marker) }),
     cacheOnly: true,
   });
-  if (!decay) return cache;
+  if (!decays(adapter)) return cache;
   const gates = perLayer(tf.expandDims(tf.sigmoid(scores), 3), cache.keys.length);
   return { ...cache, keys: cache.keys.map((keys, layer) => tf.mul<tf.Tensor4D>(keys, gates[layer]!)) };
+}
+
+/** Whether keys are scaled by their rows' scores: only the scorer's own mean anything as a factor. */
+function decays({ settings }: KvdAdapter): boolean {
+  return settings.decay && settings.scores === undefined;
+}
+
+/** The scorer's scores, or the places that another method's give the tokens. */
+function scoresOf({ model, batch, kept, hidden }: EncodeRequest, adapter: KvdAdapter): tf.Tensor3D {
+  const { n_sink, scores } = adapter.settings;
+  if (scores === undefined) return scoreTokens(adapter.scorer, hidden!, batch, n_sink);
+  return borrowedScores(model, batch, kept, scores, adapter.scorer.output.shape[1] > 1);
 }
 
 /** Scores, and the whole encoded context; where heads select for themselves, the encoder is told what their mean selects. */
@@ -77,7 +91,7 @@ function encode(
   adapter: KvdAdapter,
 ): { cache: KvCache; scores: tf.Tensor3D } {
   const { n_sink } = adapter.settings;
-  const scores = scoreTokens(adapter.scorer, hidden!, batch, n_sink);
+  const scores = scoresOf({ model, batch, kept, hidden }, adapter);
   const common = scores.shape[1] === 1 ? scores : (tf.mean(scores, 1, true) as tf.Tensor3D);
   const told = selectTokens(common, batch, kept, n_sink);
   return { cache: encodeContext(model, batch, adapter, scores, told), scores };
@@ -87,23 +101,28 @@ export const kvdTrainable: Trainable<KvdAdapter> = {
   format: FORMAT,
   files: [LORA_WEIGHTS, SCORER_WEIGHTS, SETTINGS],
   fresh: (config, given, seed) => {
-    const { eta, n_sink, decay, routing, selection, ...sizes } = options.parse(given);
+    const { eta, n_sink, decay, routing, selection, scores, ...sizes } = options.parse(given);
     const perHead = selection === 'per_head';
-    return freshAdapter(config, { eta, n_sink, decay, routing }, { ...sizes, perHead }, seed);
+    return freshAdapter(
+      config,
+      { eta, n_sink, decay, routing, ...(scores && { scores }) },
+      { ...sizes, perHead },
+      seed,
+    );
   },
   settings: kvdSettings,
   tensors: kvdTensors,
   // Without decay no gradient reaches the scorer: it stays as it was drawn.
   trained: (adapter) => {
-    const { scorer, settings, lora } = adapter;
-    const fixed = settings.decay ? {} : scorerTensors(scorer);
+    const { scorer, lora } = adapter;
+    const fixed = decays(adapter) ? {} : scorerTensors(scorer);
     const trained = Object.entries(kvdTensors(adapter)).filter(([name]) => !(name in fixed));
     return withoutLastOutputs(
       Object.fromEntries(trained) as unknown as Record<string, tf.Variable>,
       lora.layers.length,
     );
   },
-  frozenLayers: (adapter) => adapter.settings.eta,
+  frozenLayers: ({ settings }) => (settings.scores === undefined ? settings.eta : undefined),
   // Rows that are not selected are masked rather than gathered: both give the same logits.
   encode: (request, adapter) => {
     const { cache, scores } = encode(request, adapter);
@@ -128,8 +147,8 @@ export const kvd = defineMethod({
     const adapter = requireAdapter('kvd', kvdTrainable, request.adapter);
     const cache = tf.tidy(() => {
       const batch = requestBatch(request);
-      const { eta, n_sink } = adapter.settings;
-      const { hidden } = model.forward(batch, { layers: eta });
+      const { eta, n_sink, scores: borrowed } = adapter.settings;
+      const hidden = borrowed === undefined ? model.forward(batch, { layers: eta }).hidden : undefined;
       const { cache: whole, scores } = encode({ model, batch, kept, hidden }, adapter);
       return keepSelected(whole, scores, batch, kept, n_sink);
     });

@@ -13,6 +13,8 @@ export function freshStore(): Store {
 }
 
 export interface Fake extends Partial<CellSpec> {
+  /** Of the run. */
+  name?: string;
   config?: Record<string, unknown>;
   /** Metric and its value for each sample. */
   metric?: string;
@@ -24,9 +26,10 @@ export interface Fake extends Partial<CellSpec> {
 
 /** Stores one finished run with one cell. @returns the run's id */
 export function measure(store: Store, fake: Fake): string {
-  const { config = { training: {} }, metric = 'accuracy', values, output, references, tags, ...spec } = fake;
+  const { name = run.name, config = { training: {} }, metric = 'accuracy', ...more } = fake;
+  const { values, output, references, tags, ...spec } = more;
   const retention = spec.retention ?? cell.retention;
-  const id = store.createRun({ ...run, config, seed: spec.seed ?? 1 });
+  const id = store.createRun({ ...run, name, config, seed: spec.seed ?? 1 });
   const cellId = store.openCell(id, {
     ...cell,
     budget: JSON.stringify({ retention }),

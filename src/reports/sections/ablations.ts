@@ -26,7 +26,7 @@ function recipe(config: Config): unknown {
 /** What sets `config` apart from `base`: `eta=1, lora_alpha=1`; '' where nothing does. */
 function change(base: Config, config: Config): string {
   return differences([recipe(base), recipe(config)])
-    .map(({ key, values }) => `${key.split('.').at(-1)!}=${values[1] ?? '—'}`)
+    .map(({ key, values }) => `${/(?:scores\.)?[^.]+$/.exec(key)![0]}=${values[1] ?? '—'}`)
     .join(', ');
 }
 
@@ -155,6 +155,7 @@ export const ablations: Target = {
   experiments: [
     'short',
     'ablations',
+    'ablations-scores',
     'table5-ae-lm',
     'table5-no-routing',
     'figure4',

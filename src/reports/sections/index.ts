@@ -6,6 +6,7 @@ import { figure4 } from './figure4.js';
 import { figure5 } from './figure5.js';
 import { figure6 } from './figure6.js';
 import { intrinsic } from './intrinsic.js';
+import { methods } from './methods.js';
 import { table1 } from './table1.js';
 import { table2 } from './table2.js';
 import { table3 } from './table3.js';
@@ -23,5 +24,6 @@ export const targets = new Registry('target', [
   table5,
   ablations,
   intrinsic,
+  methods,
   table4,
 ]);

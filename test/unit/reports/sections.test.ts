@@ -287,3 +287,42 @@ describe('sections', () => {
     });
   });
 });
+
+describe('methods', () => {
+  const [many, few] = [Array.from({ length: 200 }, () => 1), Array.from({ length: 200 }, (_, i) => i % 2)];
+  const scored = (options: object): string => JSON.stringify(options);
+
+  it('ranks methods, ties where they differ by less than their errors, those that see the question apart', () => {
+    const store = freshStore();
+    const measured = (method: string, values: number[], more: object = {}): string =>
+      measure(store, { name: 'methods-1', task: 'nano-qa', method, retention: 0.2, values, ...more });
+    measured('full', many, { retention: 1 });
+    measured('kvzip', many);
+    measured('knorm', few);
+    measured('adakv', few.slice(1).concat(1), { methodOptions: scored({ of: { name: 'tova', n_sink: 1 } }) });
+    measured('tova', many, { methodOptions: scored({ question: true }) });
+    measured('random', few, { name: 'other' });
+    const [aside, aware, task] = tables(build('methods', store)!);
+    expect(aside!.rows.map(({ rank, method }) => [rank, method])).toEqual([
+      ['1', 'kvzip'],
+      ['2 =', 'adakv of tova'],
+      ['2 =', 'knorm'],
+    ]);
+    expect((aside!.rows[2]!['20 %'] as Measurement).value).toBe(50);
+    expect(aware!.rows.map(({ rank, method }) => [rank, method])).toEqual([['1', 'tova (question)']]);
+    expect(task!.rows.map(({ method }) => method)).not.toContain('random');
+  });
+
+  it('gives no mean where a task is missing', () => {
+    const store = freshStore();
+    for (const task of ['nano-qa', 'nano-needle']) {
+      measure(store, { name: 'methods-1', task, method: 'kvzip', retention: 0.2, values: many });
+    }
+    measure(store, { name: 'methods-1', task: 'nano-qa', method: 'knorm', retention: 0.2, values: many });
+    const [board] = tables(build('methods', store)!);
+    expect(board!.rows.map(({ method, rank, overall }) => [method, rank, overall === null])).toEqual([
+      ['kvzip', '1', false],
+      ['knorm', null, true],
+    ]);
+  });
+});
