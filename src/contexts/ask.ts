@@ -8,8 +8,8 @@ import { TextStream, TrimmedStream } from '../models/text-stream.js';
 import type { ContextModel } from './model.js';
 
 export interface AskOptions {
-  /** Most tokens of an answer. */
-  maxNewTokens: number;
+  /** Most tokens of an answer, or of each question's. */
+  maxNewTokens: number | readonly number[];
 }
 
 /** What a question's answer has grown by, or its end. */
@@ -57,6 +57,9 @@ export async function* answers(
   const { tokenizer, model: decoder } = model;
   const under = prompts.map(() => new Answer(model));
   const going = new Set(prompts.keys());
+  const limits = prompts.map((_, question) =>
+    typeof options.maxNewTokens === 'number' ? options.maxNewTokens : options.maxNewTokens[question]!,
+  );
   const spread =
     prompts.length === 1
       ? cache
@@ -71,9 +74,9 @@ export async function* answers(
   };
   try {
     const steps = greedySteps(decoder, spread, prompts, {
-      maxNewTokens: options.maxNewTokens,
+      maxNewTokens: Math.max(...limits),
       eosIds: [tokenizer.eosId, ...decoder.config.eosTokenIds],
-      ...(options.ended && { ended: options.ended }),
+      ended: (question) => !going.has(question) || (options.ended?.(question) ?? false),
     });
     for (const tokens of steps) {
       const grown = new Map(tokens.map(({ row, token }) => [row, token]));
@@ -85,7 +88,7 @@ export async function* answers(
         }
         const answer = under[question]!;
         yield { question, text: answer.push(token), tokens: answer.tokens };
-        if (answer.tokens >= options.maxNewTokens) yield finish(question, 'length');
+        if (answer.tokens >= limits[question]!) yield finish(question, 'length');
       }
       await new Promise(setImmediate);
     }

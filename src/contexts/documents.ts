@@ -39,27 +39,34 @@ function refuse(document: DocumentInput, problem: string): UserError {
   });
 }
 
-/**
- * How many tokens of a text lie before a character of it: a token that reaches beyond belongs to what follows.
- * @param before the text up to that character
- */
-function tokensBefore(tokenizer: Tokenizer, ids: readonly number[], before: string): number {
-  const own = tokenizer.encode(before);
-  const differs = own.findIndex((id, i) => id !== ids[i]);
-  return differs === -1 ? own.length : differs;
+/** Token ids of a document's text, or of a part of it from its beginning. */
+type Encode = (text: string) => number[];
+
+/** How many token ids two lists begin with alike. */
+function common(some: readonly number[], others: readonly number[]): number {
+  const differs = some.findIndex((id, i) => id !== others[i]);
+  return differs === -1 ? some.length : differs;
+}
+
+/** What stands before a document's own tokens, and how those are made of its text. */
+function encoding(tokenizer: Tokenizer, text: string, first: boolean): { head: number[]; encode: Encode } {
+  if (!first) return { head: tokenizer.encode(SEPARATOR), encode: (part) => tokenizer.encode(part) };
+  const bare = contextIds(tokenizer, '');
+  const head = bare.slice(0, common(bare, contextIds(tokenizer, text)));
+  return { head, encode: (part) => contextIds(tokenizer, part).slice(head.length) };
 }
 
 /** The document's spans as tokens `[from, to)` of `ids`, checked. */
 function tokenSpans(
-  tokenizer: Tokenizer,
+  encode: Encode,
   document: DocumentInput,
   ids: readonly number[],
 ): { from: number; to: number; retention: number }[] {
   const { spans = [] } = document;
   if (spans.length === 0) return [];
   const characters = Array.from(document.text);
-  const place = (character: number): number =>
-    tokensBefore(tokenizer, ids, characters.slice(0, character).join(''));
+  // A token that reaches beyond a character belongs to what follows.
+  const place = (character: number): number => common(encode(characters.slice(0, character).join('')), ids);
   let end = 0;
   return spans.map(({ from = 0, to = characters.length, retention }) => {
     const text = `span ${from}:${to}`;
@@ -99,7 +106,8 @@ export function partsOf(
   follows: boolean,
 ): Part[] {
   return documents.flatMap((document, number) => {
-    const ids = tokenizer.encode(document.text);
+    const { head, encode } = encoding(tokenizer, document.text, number === 0 && !follows);
+    const ids = encode(document.text);
     if (ids.length === 0) {
       throw new UserError('empty-document', 'is empty', {
         where: document.name ?? `document ${number + 1}`,
@@ -108,7 +116,6 @@ export function partsOf(
     }
     const rest = document.retention ?? retention;
     checkRetention(rest, document.name ?? `document ${number + 1}`);
-    const head = number > 0 || follows ? tokenizer.encode(SEPARATOR) : contextIds(tokenizer, '');
     const source = document.name ?? null;
     const parts: Part[] = [];
     let at = 0;
@@ -117,7 +124,7 @@ export function partsOf(
       if (own.length > 0) parts.push({ ids: own, retention: share, source });
       at = to;
     };
-    for (const span of tokenSpans(tokenizer, document, ids)) {
+    for (const span of tokenSpans(encode, document, ids)) {
       add(span.from, rest);
       add(span.to, span.retention);
     }

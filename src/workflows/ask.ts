@@ -15,6 +15,7 @@ import { loadContext, readContextInfo } from '../contexts/file.js';
 import { disposeCache, type KvCache } from '../models/cache.js';
 import { questionIds } from '../models/prompt.js';
 import { printableLines } from '../reports/table.js';
+import { readDocument } from './compress-plan.js';
 import { renderExplanation } from './explain.js';
 import { loadModel, type LoadedModel } from './session.js';
 
@@ -95,7 +96,7 @@ async function* typedQuestions(write: (text: string) => void): AsyncGenerator<st
 function tokensOf(context: CompressedContext, model: LoadedModel, options: AskOptions): ArrayLike<number> {
   if (options.documents === undefined || options.documents.length === 0)
     return contextTokens(context, undefined);
-  const documents = options.documents.map((path): DocumentInput => ({ text: readText(path).trimEnd() }));
+  const documents = options.documents.map((path): DocumentInput => ({ text: readDocument(path) }));
   return contextTokens(
     context,
     partsOf(model.tokenizer, documents, 1, false).flatMap(({ ids }) => ids),

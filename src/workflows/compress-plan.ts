@@ -1,9 +1,10 @@
 /** What `kvd compress` is to compress, from a plan file or from arguments. */
-import { readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readText } from '../base/files.js';
+import { packageRoot } from '../base/paths.js';
 import type { DocumentInput, Span } from '../contexts/documents.js';
 import { check } from '../experiment/problems.js';
 import { loadYaml } from '../experiment/yaml.js';
@@ -38,9 +39,11 @@ export interface Plan {
   retention: number;
 }
 
-/** A document's text, without the white space at its end; `-` is standard input. */
-function readDocument(file: string): string {
-  return (file === '-' ? readFileSync(0, 'utf8') : readText(file)).trimEnd();
+/** A document's text, without the white space at its end; `-` is standard input. Shipped ones are found from anywhere. */
+export function readDocument(file: string): string {
+  if (file === '-') return readFileSync(0, 'utf8').trimEnd();
+  const found = [file, join(packageRoot, file)].find((path) => existsSync(path));
+  return readText(found ?? file).trimEnd();
 }
 
 /** A plan in YAML (or JSON); files are named from the plan's own folder. */
@@ -57,7 +60,8 @@ export function readPlan(file: string): Plan {
   };
 }
 
-function parseShare(text: string, where: string): number {
+/** A retention ratio as typed. */
+export function parseShare(text: string, where: string): number {
   const value = text.trim() === '' ? NaN : Number(text);
   if (value > 0 && value <= 1) return value;
   throw new UserError('bad-retention', `"${text}" is no retention ratio`, {

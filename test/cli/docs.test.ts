@@ -8,7 +8,12 @@ function expectSuccess(results: readonly BlockResult[]): void {
   for (const { block, status, output } of results) expect(status, `${block}\n${output}`).toBe(0);
 }
 
-describe.each(['docs/tutorial.md', 'docs/your-own-documents.md', 'docs/your-own-task.md'])('%s', (path) => {
+describe.each([
+  'docs/tutorial.md',
+  'docs/compress-once.md',
+  'docs/your-own-documents.md',
+  'docs/your-own-task.md',
+])('%s', (path) => {
   it('has commands that work', () => {
     expectSuccess(runTutorial(path));
   });
