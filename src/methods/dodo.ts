@@ -6,16 +6,9 @@ import { Random } from '../engine/random.js';
 import type { KvCache } from '../models/cache.js';
 import type { LoraAdapter } from '../models/lora.js';
 import { readSettings, SETTINGS, writeSettings } from './adapter-files.js';
-import {
-  freshLora,
-  loadLora,
-  LORA_WEIGHTS,
-  loraOptions,
-  loraTensors,
-  saveLora,
-  withoutLastOutputs,
-} from './lora-adapter.js';
+import { freshLora, loraOptions, loraTensors, withoutLastOutputs } from './lora-adapter.js';
 import { defineMethod } from './method.js';
+import { loadLora, LORA_WEIGHTS, saveLora } from './peft.js';
 import {
   freshScorer,
   hideRows,

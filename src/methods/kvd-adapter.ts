@@ -8,8 +8,9 @@ import { Random } from '../engine/random.js';
 import type { LoraAdapter } from '../models/lora.js';
 import type { ModelConfig } from '../models/config.js';
 import { readSettings, writeSettings } from './adapter-files.js';
-import { freshLora, loadLora, loraTensors, saveLora } from './lora-adapter.js';
 import { scoresOption } from './borrowed-scores.js';
+import { freshLora, loraTensors } from './lora-adapter.js';
+import { loadLora, saveLora } from './peft.js';
 import { normalMatrix, readMatrix, withSafetensors } from './matrices.js';
 import {
   freshScorer,

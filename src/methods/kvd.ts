@@ -15,7 +15,8 @@ import {
   saveAdapter,
   type KvdAdapter,
 } from './kvd-adapter.js';
-import { LORA_WEIGHTS, loraOptions, withoutLastOutputs } from './lora-adapter.js';
+import { loraOptions, withoutLastOutputs } from './lora-adapter.js';
+import { LORA_WEIGHTS } from './peft.js';
 import { defineMethod } from './method.js';
 import {
   hideRows,

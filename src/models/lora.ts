@@ -16,6 +16,8 @@ export interface LoraAdapter {
   alpha: number;
   /** Per layer the four adapted projections. */
   layers: Record<LoraTarget, LoraPair>[];
+  /** Set where the model keeps queries, keys and values in one matrix: PEFT's files adapt it as one. */
+  fused?: true;
 }
 
 /** A LoRA in force during a forward pass. */

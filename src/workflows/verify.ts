@@ -7,7 +7,7 @@ import { keptRows } from '../base/rounding.js';
 import { startEngine } from '../engine/index.js';
 import { kvdTrainable } from '../methods/kvd.js';
 import { FORMAT, type KvdAdapter } from '../methods/kvd-adapter.js';
-import { loadLora } from '../methods/lora-adapter.js';
+import { loadLora } from '../methods/peft.js';
 import { scoreTokens, selectTokens } from '../methods/scorer.js';
 import { makeBatch } from '../models/batch.js';
 import { loadDecoder } from '../models/checkpoint.js';

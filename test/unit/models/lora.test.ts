@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
-import { loadLora, peftName } from '../../../src/methods/lora-adapter.js';
+import { loadLora, peftName } from '../../../src/methods/peft.js';
 import { makeBatch } from '../../../src/models/batch.js';
 import { loadDecoder } from '../../../src/models/checkpoint.js';
 import { loraTargets, type ActiveLora, type LoraAdapter } from '../../../src/models/lora.js';
@@ -61,7 +61,7 @@ describe('rsLoRA against PEFT 0.21', () => {
     layers.forEach((layer, index) => {
       for (const target of loraTargets) {
         for (const half of ['A', 'B'] as const) {
-          const name = peftName(index, target, half).replace('base_model.model.', '');
+          const name = peftName(index, `${target}_proj`, half).replace('base_model.model.', '');
           const ours = tf.transpose(grads[layer[target]![half === 'A' ? 'a' : 'b'].name]!);
           expectClose(ours.dataSync(), reference.readFloat(`ce_grad.${name}`).data);
         }
