@@ -64,7 +64,8 @@ function pairs(a: Map<string, number>, b: Map<string, number>): [number, number]
   return [...a].filter(([id]) => b.has(id)).map(([id, value]) => [value, b.get(id)!]);
 }
 
-function compareMetric(metric: string, paired: readonly [number, number][]): MetricComparison {
+/** One metric of pairs, the first side before the second. */
+export function compareMetric(metric: string, paired: readonly [number, number][]): MetricComparison {
   const { p, ...difference } = pairedBootstrap(paired.map(([a, b]) => b - a));
   const binary = paired.flat().every((mark) => mark === 0 || mark === 1);
   const onlyFirst = paired.filter(([a, b]) => a > b).length;
@@ -119,6 +120,25 @@ function row(cell: string, c: MetricComparison): Table['rows'][number] {
   };
 }
 
+/** Comparisons as a table. */
+export function comparisonTable(comparisons: readonly Comparison[]): Table {
+  return {
+    title: 'Second against first, paired by sample',
+    columns: [
+      { key: 'cell', label: 'cell', align: 'left' },
+      { key: 'metric', label: 'metric', align: 'left' },
+      { key: 'n', label: 'pairs', align: 'right' },
+      { key: 'first', label: 'first', align: 'right' },
+      { key: 'second', label: 'second', align: 'right' },
+      { key: 'difference', label: 'difference (95 %)', align: 'right' },
+      { key: 'p', label: 'p', align: 'right' },
+      { key: 'test', label: 'test', align: 'left' },
+    ],
+    rows: comparisons.flatMap(({ cell, metrics }) => metrics.map((metric) => row(cell, metric))),
+    notes: ['p is two-sided; the intervals are those of a paired bootstrap.'],
+  };
+}
+
 export function compareRuns(
   db: string,
   firstIds: readonly string[],
@@ -147,21 +167,7 @@ export function compareRuns(
         exitCode: 1,
       });
     }
-    const table: Table = {
-      title: 'Second against first, paired by sample',
-      columns: [
-        { key: 'cell', label: 'cell', align: 'left' },
-        { key: 'metric', label: 'metric', align: 'left' },
-        { key: 'n', label: 'pairs', align: 'right' },
-        { key: 'first', label: 'first', align: 'right' },
-        { key: 'second', label: 'second', align: 'right' },
-        { key: 'difference', label: 'difference (95 %)', align: 'right' },
-        { key: 'p', label: 'p', align: 'right' },
-        { key: 'test', label: 'test', align: 'left' },
-      ],
-      rows: comparisons.flatMap(({ cell, metrics }) => metrics.map((metric) => row(cell, metric))),
-      notes: ['p is two-sided; the intervals are those of a paired bootstrap.'],
-    };
+    const table = comparisonTable(comparisons);
     const changed = differences.map(({ key, first: x, second: y }) => `  ${key}: ${x} → ${y}`);
     const text = [
       'What differs:',
