@@ -68,7 +68,7 @@ function prepare({ model, tokenizer }: ContextModel, compressor: Compressor) {
   const compression: Segment['compression'] = {
     method: method.name,
     // What a trained method does is its adapter's to say.
-    options: adapter === undefined ? options : (method.trainable?.settings(adapter.adapter) ?? options),
+    options: { ...options, ...(adapter && method.trainable?.settings(adapter.adapter)) },
     fold_tokens: foldTokens ?? null,
     adapter: method.needs.training ? (adapter?.hash ?? null) : null,
     question: asks ? question! : null,
