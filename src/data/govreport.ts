@@ -1,9 +1,9 @@
 /** GovReport: reports of the US government with their summaries, in the forms in which they are passed on. */
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { readJson, readJsonLines } from '../base/files.js';
-import { filesAt } from './files.js';
-import { defineDataset, parseRecord, passageSource, type Passage } from './passage.js';
+import { dataOption, pathsOf, type Origin } from './origin.js';
+import { defineDataset, parseRecord, rowsSource, type PassageSource } from './passage.js';
+import { openRows } from './rows/index.js';
 
 /** What is asked of every report. */
 const REQUEST = 'Summarize the report.';
@@ -52,39 +52,40 @@ function plainText(value: z.output<typeof textSchema>): string {
     .join('\n');
 }
 
-function records(file: string): { where: string; value: unknown }[] {
-  if (file.endsWith('.jsonl')) {
-    return readJsonLines(file, 2 ** 30).map(({ line, value }) => ({ where: `${file}:${line}`, value }));
-  }
-  const whole = readJson(file, 2 ** 30);
-  if (!Array.isArray(whole)) return [{ where: file, value: whole }];
-  return whole.map((value: unknown, i) => ({ where: `${file}, record ${i + 1}`, value }));
+/** Passages of GovReport files, one a report: JSON Lines, JSON, Parquet, or a folder of such files. */
+export function openGovreport(paths: readonly string[]): PassageSource {
+  const columns = ['id', 'report', 'reports', 'document', 'summary', 'highlight'];
+  return rowsSource(openRows(paths, columns), ({ value, where, file, number }) => {
+    const { id, report, summary } = parseRecord(recordSchema, value, {
+      code: 'bad-govreport',
+      where,
+      hint: "Records with `report` and `summary` are wanted, or the authors' own (`reports`, `highlight`).",
+    });
+    const name = String(id ?? `${basename(file)}/${number}`);
+    return { id: name, context: report, questions: [{ id: name, question: REQUEST, answers: [summary] }] };
+  });
 }
 
-/** Passages of GovReport files, one a report: JSON Lines, JSON, or a folder of the authors' JSON files. */
-export function readGovreport(path: string): Passage[] {
-  return filesAt(path, '.json').flatMap((file) =>
-    records(file).map(({ where, value }, i) => {
-      const { id, report, summary } = parseRecord(recordSchema, value, {
-        code: 'bad-govreport',
-        where,
-        hint: "Records with `report` and `summary` are wanted, or the authors' own (`reports`, `highlight`).",
-      });
-      const name = String(id ?? `${basename(file)}/${i + 1}`);
-      const question = { id: name, question: REQUEST, answers: [summary] };
-      return { id: name, context: report, questions: [question] };
-    }),
-  );
-}
+const origin: Origin = {
+  kind: 'hub',
+  repository: 'ccdv/govreport-summarization@refs/convert/parquet',
+  licence: 'works of the US government, in the public domain',
+  splits: {
+    train: ['document/train/*.parquet'],
+    validation: ['document/validation/*.parquet'],
+    test: ['document/test/*.parquet'],
+  },
+};
 
 export const govreport = defineDataset({
   name: 'govreport',
-  summary: 'Reports of the US government with their summaries (local JSON or JSON Lines)',
+  summary: 'Reports of the US government with their summaries',
   reference: 'arXiv 2104.02112',
   version: 1,
   splits: ['train', 'validation', 'test'],
+  origin,
   options: z.strictObject({
-    data: z.string().describe('a .jsonl or .json file, or a folder of .json files'),
+    data: dataOption('a .jsonl, .json or .parquet file, or a folder of such files'),
   }),
-  open: ({ data }) => passageSource(readGovreport(data)),
+  open: ({ data }, split) => openGovreport(pathsOf('govreport', origin, data, split)),
 });

@@ -13,9 +13,11 @@ import { naturalInstructions } from './natural-instructions.js';
 import { needle } from './needle.js';
 import { p3 } from './p3.js';
 import { quality } from './quality.js';
+import { records } from './records.js';
 import { selfInstruct } from './self-instruct.js';
 import { squad } from './squad.js';
 import { squality } from './squality.js';
+import { texts } from './texts.js';
 
 const single = [
   nano,
@@ -33,6 +35,8 @@ const single = [
   p3,
   longAlpaca,
   naturalInstructions,
+  records,
+  texts,
 ];
 
 export const datasets = new Registry('dataset', [...single, defineMixture(new Registry('dataset', single))]);

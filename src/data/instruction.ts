@@ -1,7 +1,7 @@
 /** Training sets of instructions: what they share once a record is split into (Context, Instruction, Answer). */
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { pathsOf, type Origin } from './origin.js';
+import { dataOption, pathsOf, type Origin } from './origin.js';
 import { defineDataset, parseRecord, rowsSource, type Dataset } from './passage.js';
 import { openRows } from './rows/index.js';
 
@@ -35,7 +35,7 @@ export function defineInstructions<Schema extends z.ZodType>(dataset: {
     origin,
     splits: ['train'],
     options: z.strictObject({
-      data: z.string().optional().describe('your own copy: a file or a folder; what was pulled unless given'),
+      data: dataOption('your own copy, a file or a folder'),
     }),
     open: ({ data }, wanted) =>
       rowsSource(openRows(pathsOf(name, origin, data, wanted), columns), ({ value, where, file, number }) => {

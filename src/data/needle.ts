@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readText } from '../base/files.js';
 import { filesAt } from './files.js';
+import { needleOrigin } from './needle-essays.js';
+import { dataOption, pathsOf } from './origin.js';
 import { defineDataset, type Passage, type PassageSource } from './passage.js';
 
 /** Whether a sentence ends with this word. */
@@ -24,7 +26,6 @@ function needlePlace(words: readonly string[], depth: number): number {
 }
 
 interface NeedleOptions {
-  data: string;
   lengths: number[];
   depths: number[];
   haystacks: number;
@@ -34,12 +35,13 @@ interface NeedleOptions {
 }
 
 /** Every length × haystack × depth, in that order. */
-export function needlePassages(options: NeedleOptions): PassageSource {
+export function needlePassages(paths: readonly string[], options: NeedleOptions): PassageSource {
   const { lengths, depths, haystacks } = options;
-  const texts = filesAt(options.data, '.txt')
+  const texts = paths
+    .flatMap((path) => filesAt(path, '.txt'))
     .map((file) => readText(file).split(/\s+/).filter(Boolean))
     .filter((words) => words.length > 0);
-  if (texts.length === 0) throw new UserError('no-text', 'has no text in it', { where: options.data });
+  if (texts.length === 0) throw new UserError('no-text', 'has no text in it', { where: paths[0]! });
   const passage = (index: number): Passage => {
     const depth = depths[index % depths.length]!;
     const start = Math.floor(index / depths.length) % haystacks;
@@ -65,12 +67,13 @@ export function needlePassages(options: NeedleOptions): PassageSource {
 
 export const needle = defineDataset({
   name: 'needle',
-  summary: 'A sentence hidden in essays at several depths and lengths (local .txt files)',
+  summary: 'A sentence hidden in essays at several depths and lengths',
   reference: 'LLMTest_NeedleInAHaystack',
   version: 1,
   splits: ['test'],
+  origin: needleOrigin,
   options: z.strictObject({
-    data: z.string().describe('a folder of .txt files, or one file: the haystack'),
+    data: dataOption('a folder of .txt files, or one file: the haystack'),
     lengths: z
       .array(z.int().min(1).max(1_000_000))
       .min(1)
@@ -100,5 +103,6 @@ export const needle = defineDataset({
       .default(['eat a sandwich and sit in Dolores Park'])
       .describe('phrases any of which the answer must contain'),
   }),
-  open: needlePassages,
+  open: ({ data, ...options }, split) =>
+    needlePassages(pathsOf('needle', needleOrigin, data, split), options),
 });

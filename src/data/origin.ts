@@ -1,6 +1,7 @@
 /** Where a dataset's files come from, on what terms, and where they lie once they are fetched. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { cacheDir } from '../base/paths.js';
 import { snapshotFiles, snapshotFolder } from '../hub/cache.js';
@@ -51,6 +52,11 @@ export function fetchedFiles(origin: Origin, dataset: string, split: string): st
   const folder = snapshotFolder(parseRepository(origin.repository, 'dataset'));
   if (folder === undefined) return [];
   return matching(snapshotFiles(folder), origin.splits[split] ?? []).map((name) => join(folder, name));
+}
+
+/** The option `data` of a dataset whose files can be pulled. */
+export function dataOption(what: string): z.ZodOptional<z.ZodString> {
+  return z.string().optional().describe(`${what}; what \`kvd data pull\` fetched unless given`);
 }
 
 /**

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readJsonLines } from '../base/files.js';
 import { choiceQuestion } from './multiple-choice.js';
+import { dataOption, pathsOf, type Origin, type RemoteFile } from './origin.js';
 import { defineDataset, parseRecord, passageSource, type Passage } from './passage.js';
 
 const articleSchema = z.object({
@@ -53,12 +54,25 @@ export function readQuality(path: string): Passage[] {
   });
 }
 
+const file = (split: string): RemoteFile => ({
+  url: `https://raw.githubusercontent.com/nyu-mll/quality/main/data/v1.0.1/QuALITY.v1.0.1.htmlstripped.${split}`,
+  name: `QuALITY.v1.0.1.htmlstripped.${split}`,
+});
+/** The labels of the test set are not public: the development set stands for it, as in the paper. */
+const origin: Origin = {
+  kind: 'urls',
+  licence: 'CC BY 4.0; each article has its own',
+  splits: { train: [file('train')], validation: [file('dev')], test: [file('dev')] },
+};
+
 export const quality = defineDataset({
   name: 'quality',
-  summary: 'Four choices about stories and articles (a local file in QuALITY JSON Lines, v1.0.1)',
+  summary: 'Four choices about stories and articles (QuALITY v1.0.1)',
   reference: 'arXiv 2112.08608',
   version: 1,
   splits: ['train', 'validation', 'test'],
-  options: z.strictObject({ data: z.string().describe('path of the JSON Lines file') }),
-  open: ({ data }) => passageSource(readQuality(data)),
+  origin,
+  options: z.strictObject({ data: dataOption('a file in QuALITY JSON Lines') }),
+  open: ({ data }, split) =>
+    passageSource(pathsOf('quality', origin, data, split).flatMap((path) => readQuality(path))),
 });

@@ -1,6 +1,7 @@
 /** SQuAD's own JSON, versions 1.1 and 2.0. */
 import { z } from 'zod';
 import { readJson } from '../base/files.js';
+import { dataOption, pathsOf, type Origin, type RemoteFile } from './origin.js';
 import { defineDataset, parseRecord, passageSource, type Passage } from './passage.js';
 
 const answerSchema = z.object({ text: z.string(), answer_start: z.int().optional() });
@@ -47,12 +48,38 @@ export function readSquad(path: string): Passage[] {
   );
 }
 
+const SITE = 'https://rajpurkar.github.io/SQuAD-explorer/dataset';
+/** The test set is not public: the development set stands for it, as in the paper. */
+const development: RemoteFile = {
+  url: `${SITE}/dev-v1.1.json`,
+  name: 'dev-v1.1.json',
+  bytes: 4_854_279,
+  sha256: '95aa6a52d5d6a735563366753ca50492a658031da74f301ac5238b03966972c9',
+};
+const origin: Origin = {
+  kind: 'urls',
+  licence: 'CC BY-SA 4.0',
+  splits: {
+    train: [
+      {
+        url: `${SITE}/train-v1.1.json`,
+        name: 'train-v1.1.json',
+        sha256: '3527663986b8295af4f7fcdff1ba1ff3f72d07d61a20f487cb238a6ef92fd955',
+      },
+    ],
+    validation: [development],
+    test: [development],
+  },
+};
+
 export const squad = defineDataset({
   name: 'squad',
-  summary: 'Extractive questions on Wikipedia paragraphs (a local file in SQuAD JSON, v1.1 or v2.0)',
+  summary: 'Extractive questions on Wikipedia paragraphs (SQuAD v1.1; v2.0 from your file)',
   reference: 'arXiv 1606.05250, arXiv 1806.03822',
   version: 1,
   splits: ['train', 'validation', 'test'],
-  options: z.strictObject({ data: z.string().describe('path of the JSON file') }),
-  open: ({ data }) => passageSource(readSquad(data)),
+  origin,
+  options: z.strictObject({ data: dataOption('a file in SQuAD JSON') }),
+  open: ({ data }, split) =>
+    passageSource(pathsOf('squad', origin, data, split).flatMap((path) => readSquad(path))),
 });

@@ -1,6 +1,7 @@
 /** SQuALITY's own JSON Lines: stories with questions, each with several reference summaries. */
 import { z } from 'zod';
 import { readJsonLines } from '../base/files.js';
+import { dataOption, pathsOf, type Origin, type RemoteFile } from './origin.js';
 import { defineDataset, parseRecord, passageSource, type Passage } from './passage.js';
 
 const storySchema = z.object({
@@ -36,12 +37,30 @@ export function readSquality(path: string): Passage[] {
   });
 }
 
+const file = (split: string, bytes: number, sha256: string): RemoteFile => ({
+  url: `https://raw.githubusercontent.com/nyu-mll/SQuALITY/main/data/v1-3/txt/${split}.jsonl`,
+  name: `${split}.jsonl`,
+  bytes,
+  sha256,
+});
+const origin: Origin = {
+  kind: 'urls',
+  licence: 'CC BY 4.0; stories in the public domain (Project Gutenberg)',
+  splits: {
+    train: [file('train', 2_892_091, '7d36b79a8fa42ee4b7203a83ab4816ff2b413d927938e3445d973d6918251832')],
+    validation: [file('dev', 1_474_020, 'e9cbb1daff74b70a6cd15641ba2f602a925761759200a17c9225aca90018a42b')],
+    test: [file('test', 3_039_248, '5a485f30edebd16367427997ae82fac47bcd9ada9e7755c70a7d6569c0668c9c')],
+  },
+};
+
 export const squality = defineDataset({
   name: 'squality',
-  summary: 'Question-focused summaries of short stories (a local file in SQuALITY JSON Lines, v1.3)',
+  summary: 'Question-focused summaries of short stories (SQuALITY v1.3)',
   reference: 'arXiv 2205.11465',
   version: 1,
   splits: ['train', 'validation', 'test'],
-  options: z.strictObject({ data: z.string().describe('path of the JSON Lines file') }),
-  open: ({ data }) => passageSource(readSquality(data)),
+  origin,
+  options: z.strictObject({ data: dataOption('a file in SQuALITY JSON Lines') }),
+  open: ({ data }, split) =>
+    passageSource(pathsOf('squality', origin, data, split).flatMap((path) => readSquality(path))),
 });

@@ -9,6 +9,8 @@ import { nanoQa } from './nano-qa.js';
 import { nanoSquality } from './nano-squality.js';
 import { needle } from './needle.js';
 import { quality } from './quality.js';
+import { recordsQa } from './records-qa.js';
+import { recordsSummary } from './records-summary.js';
 import { squad } from './squad.js';
 import { squality } from './squality.js';
 
@@ -23,5 +25,7 @@ export const tasks = new Registry('task', [
   squality,
   govreport,
   needle,
+  recordsQa,
+  recordsSummary,
   continuation,
 ]);

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readGovreport } from '../../../src/data/govreport.js';
+import { openGovreport } from '../../../src/data/govreport.js';
 import { needle } from '../../../src/data/needle.js';
+import type { Passage } from '../../../src/data/passage.js';
 import { readQuality } from '../../../src/data/quality.js';
 import { readSquality } from '../../../src/data/squality.js';
 import { problemOf } from '../../helpers/problems.js';
@@ -15,6 +16,11 @@ function written(name: string, content: string): string {
   const path = join(folder, name);
   writeFileSync(path, content);
   return path;
+}
+
+function readGovreport(path: string): Passage[] {
+  const source = openGovreport([path]);
+  return Array.from({ length: source.size }, (_, i) => source.get(i));
 }
 
 const lines = (...values: unknown[]): string => values.map((value) => JSON.stringify(value)).join('\n');
