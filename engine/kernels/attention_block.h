@@ -132,6 +132,75 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
   free(memory);
 }
 
+// Sum of a vector's floats, by halves.
+inline float FoldedSum(vf v) {
+  float parts[kLanes];
+  Store(parts, v);
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) parts[i] += parts[half + i];
+  return parts[0];
+}
+
+void AttendFew(const HeadShape& shape, const float* keys, const float* values, const float* key_positions, int rows,
+               const float* query, float position, float* out, float* log_sum) {
+  const int width = shape.width, whole = width / kLanes * kLanes, padded = Padded(width);
+  float* memory = Scratch(kKeyBlock + 2 * padded);
+  float *logits = memory, *scaled = logits + kKeyBlock, *mixed = scaled + padded;
+  Widen(query, width, 1, width, shape.scale, scaled);
+  memset(mixed, 0, padded * sizeof(float));
+  float most = -1e30f, sum = 0;
+  for (int first = 0; first < rows; first += kKeyBlock) {
+    const int count = rows - first < kKeyBlock ? rows - first : kKeyBlock;
+    vf highest = Fill(-1e30f);
+    for (int j = 0; j < count; j++) {
+      const float place = key_positions[first + j];
+      const float* key = keys + int64_t(first + j) * width;
+      if (place > position || (shape.window > 0 && place <= position - shape.window)) {
+        logits[j] = -1e30f;
+        continue;
+      }
+      vf products{};
+      for (int i = 0; i < whole; i += kLanes) products += Load(scaled + i) * Load(key + i);
+      float logit = FoldedSum(products);
+      for (int i = whole; i < width; i++) logit += scaled[i] * key[i];
+      logits[j] = logit;
+    }
+    const int columns = Padded(count);
+    for (int j = count; j < columns; j++) logits[j] = -1e30f;
+    for (int j = 0; j < columns; j += kLanes) {
+      vf logit = Load(logits + j);
+      if (shape.softcap > 0) logit = Pick(logit > -1e29f, shape.softcap * Tanh(logit / shape.softcap), logit);
+      Store(logits + j, logit);
+      highest = Most(highest, logit);
+    }
+    const float now = Greatest(highest);
+    if (now <= -1e30f) continue;
+    if (now > most) {
+      const float shrunk = Exp(Fill(most - now))[0];
+      sum *= shrunk;
+      for (int i = 0; i < padded; i += kLanes) Store(mixed + i, Load(mixed + i) * shrunk);
+      most = now;
+    }
+    vf weights{};
+    for (int j = 0; j < columns; j += kLanes) {
+      const vf weight = Exp(Load(logits + j) - most);
+      Store(logits + j, weight);
+      weights += weight;
+    }
+    sum += FoldedSum(weights);
+    for (int j = 0; j < count; j++) {
+      if (logits[j] == 0) continue;
+      const float* value = values + int64_t(first + j) * width;
+      const vf weight = Fill(logits[j]);
+      for (int i = 0; i < whole; i += kLanes) Store(mixed + i, Load(mixed + i) + weight * Load(value + i));
+      for (int i = whole; i < width; i++) mixed[i] += logits[j] * value[i];
+    }
+  }
+  for (int i = 0; i < width; i++) out[i] = sum > 0 ? mixed[i] / sum : 0.0f;
+  *log_sum = sum > 0 ? most + logf(sum) : 1e30f;
+  free(memory);
+}
+
 void AttendBackward(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
                     int count, const float* out, const float* dout, int64_t stride, const float* log_sums,
                     float* query_gradient, float* key_gradient, float* value_gradient) {

@@ -10,6 +10,8 @@
 namespace kvd {
 namespace {
 
+// At most so many query tokens look at keys as they are.
+constexpr int64_t kFewTokens = 2;
 // Tokens that one thread rotates at a time.
 constexpr int64_t kTokens = 64;
 
@@ -142,6 +144,20 @@ void Attend(Run& run, const Attributes& attributes) {
   float* out = run.Out(0, {a.batch * a.tokens, a.heads * a.width});
   float* log_sums = run.Out(1, {a.batch, a.heads, a.tokens});
   const int64_t group = a.heads / a.kv_heads, blocks = Blocks(a.tokens), stride = a.heads * a.width;
+  if (a.tokens <= kFewTokens) {
+    ParallelFor(a.batch * a.kv_heads, [&](int64_t list) {
+      const int64_t b = list / a.kv_heads, kv = list % a.kv_heads, from = list * a.rows * a.width;
+      for (int64_t g = 0; g < group; g++) {
+        for (int64_t t = 0; t < a.tokens; t++) {
+          const int64_t head = kv * group + g, at = (b * a.heads + head) * a.tokens + t;
+          inner().attend_few(a.shape, a.keys + from, a.values + from, a.PositionsOfKeys(b, kv),
+                             static_cast<int>(a.rows), a.queries + at * a.width, a.PositionsOfQueries(b)[t],
+                             out + (b * a.tokens + t) * stride + head * a.width, log_sums + at);
+        }
+      }
+    });
+    return;
+  }
   std::vector<std::unique_ptr<Packed>> packed(a.batch * a.kv_heads);
   const auto attend = [&](int64_t list, int64_t g, int64_t block) {
     const int64_t b = list / a.kv_heads, head = (list % a.kv_heads) * group + g, first = block * kQueryBlock;

@@ -49,6 +49,9 @@ struct Inner {
   // `count` queries [count, width] to out (rows `stride` apart) and the logarithms of their softmax's sums.
   void (*attend)(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
                  int count, float* out, int64_t stride, float* log_sums);
+  // One query over keys and values [rows, width] as they are: where few queries come, packing is not worth it.
+  void (*attend_few)(const HeadShape& shape, const float* keys, const float* values, const float* key_positions,
+                     int rows, const float* query, float position, float* out, float* log_sum);
   // Adds to key_gradient and value_gradient [packed, padded]; writes query_gradient [count, width].
   void (*attend_backward)(const HeadShape& shape, const PackedHead& packed, const float* queries,
                           const float* positions, int count, const float* out, const float* dout, int64_t stride,

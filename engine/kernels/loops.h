@@ -25,7 +25,7 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 }  // namespace
 
-const Inner KVD_INNER = {Padded, NormForward, NormBackward,   GateForward, GateBackward,
-                         Pack,   Attend,      AttendBackward, Product,     AdamW};
+const Inner KVD_INNER = {Padded, NormForward, NormBackward, GateForward,    GateBackward, Pack,
+                         Attend, AttendFew,   AttendBackward, Product, AdamW};
 
 }  // namespace kvd

@@ -42,6 +42,8 @@ export interface DecoderWeights {
 export interface ForwardOptions {
   /** Rows that the batch may look back at. */
   past?: KvCache;
+  /** Give past rows and the batch's own joined, too. */
+  join?: boolean;
   lora?: ActiveLora;
   /** Run only the first `layers` layers. */
   layers?: number;
@@ -81,6 +83,8 @@ export interface ForwardResult {
   hidden: tf.Tensor2D;
   /** The new tokens' own keys and values, without `past`. */
   cache: KvCache;
+  /** `past` followed by `cache`, where both were to be joined and no layer was left out. */
+  joined?: KvCache;
   observed: tf.Tensor[];
   projected: tf.Tensor[];
   /** With `collectHidden` true: 0 = embeddings, i = after i layers; else the one asked for; [batch·tokens, hidden]. */
@@ -106,6 +110,7 @@ interface Pass {
   /** Of a layer that attends. */
   sight?: Sight;
   past?: { keys: tf.Tensor4D; values: tf.Tensor4D };
+  join?: boolean | undefined;
   lora?: ActiveLora | undefined;
   observeAttention?: ForwardOptions['observeAttention'];
   mergeObserved?: ForwardOptions['mergeObserved'];
@@ -124,6 +129,8 @@ type LayerResult = {
   values: tf.Tensor4D;
   observed?: tf.Tensor;
   projected?: tf.Tensor;
+  /** Past rows and the layer's own. */
+  joined?: { keys: tf.Tensor4D; values: tf.Tensor4D };
 };
 
 /** Of `tensors` those that bear the names of `some`. */
@@ -171,6 +178,7 @@ export class Decoder {
       tokens: batch.tokens,
       rotary: this.rotary.table(positions.ids, positions.rows),
       lora: options.lora,
+      join: options.join,
       observeAttention: options.observeAttention,
       mergeObserved: options.mergeObserved,
       observeProjections: options.observeProjections,
@@ -200,6 +208,7 @@ export class Decoder {
       positions: Array.from({ length: count }, () => own),
       nextPositions: batch.starts.map((start, row) => start + batch.lengths[row]!),
     };
+    const joined: KvCache = { ...cache, keys: [], values: [], positions: [] };
     const { collectHidden } = options;
     const hiddenStates: tf.Tensor2D[] = [];
     const observed: tf.Tensor[] = [];
@@ -221,13 +230,18 @@ export class Decoder {
         return again ? this.checkpointed(before, layer, here) : this.layer(before, layer, here);
       });
       x = result.x;
+      if (result.joined !== undefined) {
+        joined.keys.push(result.joined.keys);
+        joined.values.push(result.joined.values);
+        joined.positions.push(sightOf(layer).keys);
+      }
       cache.keys.push(result.keys);
       cache.values.push(result.values);
       if (result.observed !== undefined) observed.push(result.observed);
       if (result.projected !== undefined) projected.push(result.projected);
     }
     if (collectHidden === true || collectHidden === count) hiddenStates.push(x);
-    return { hidden: x, cache, observed, projected, hiddenStates };
+    return { hidden: x, cache, ...(joined.keys.length === count && { joined }), observed, projected, hiddenStates };
   }
 
   /** Final norm of rows of the residual stream, [rows, hidden]. */
@@ -365,7 +379,8 @@ export class Decoder {
       const settings = { scale, softcap: attentionSoftcap, window: sight.window };
       const rows = fusedAttention(query, keys, values, sight.queries, sight.keys, settings);
       const x = this.attentionOutput(rows, layer, pass);
-      return { x, keys: key, values: value, ...(projected !== undefined && { projected }) };
+      const joined = past !== undefined && pass.join === true && { joined: { keys, values } };
+      return { x, keys: key, values: value, ...joined, ...(projected !== undefined && { projected }) };
     }
     const whole = sight.mask;
     const attend = (first: number, count: number): tf.Tensor[] => {

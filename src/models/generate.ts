@@ -52,10 +52,11 @@ export function* greedySteps(
       const before = past;
       replacePast(() => {
         const batch = makeBatch(inputs, before === undefined ? {} : { starts: before.nextPositions });
-        const result = model.forward(batch, before === undefined ? {} : { past: before });
+        const result = model.forward(batch, before === undefined ? {} : { past: before, join: true });
         const last = batch.lengths.map((length, row) => row * batch.tokens + length - 1);
         tokens = nextTokens(model, result.hidden, last);
-        return before === undefined ? result.cache : appendCache(before, result.cache);
+        if (before === undefined) return result.cache;
+        return result.joined ?? appendCache(before, result.cache);
       });
       const fresh: NewToken[] = [];
       tokens.forEach((token, i) => {

@@ -1,6 +1,5 @@
 /** Charts drawn on the server: a chart as vega-lite, vega-lite as SVG that follows the page's colours. */
-import { parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import type { Chart } from '../document.js';
 import { printableLines } from '../table.js';
 import type { Drawing } from './drawing.js';
@@ -57,6 +56,8 @@ function withOwnIds(svg: string, id: string): string {
 /** A chart as an SVG element. */
 export async function drawChart(chart: Chart, drawing: Drawing): Promise<string> {
   const spec = (SPECS[chart.kind] as (chart: Chart, drawing: Drawing) => TopLevelSpec)(chart, drawing);
+  // Loaded here, since a report without charts should not wait for them.
+  const [{ parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   const view = new View(parse(compile({ ...spec, config: CONFIG }).spec), { renderer: 'none' });
   try {
     return withTitles(withOwnIds(printableLines(await view.toSVG()), drawing.id));

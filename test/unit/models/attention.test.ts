@@ -11,7 +11,7 @@ import { expectClose } from '../../helpers/closeness.js';
 
 await startEngine();
 
-const shape = { batch: 2, heads: 4, kvHeads: 2, tokens: 70, rows: 300, width: 20 };
+const shape = { batch: 2, heads: 4, kvHeads: 2, rows: 300, width: 20 };
 
 function noise<T extends tf.Tensor>(random: Random, dims: number[]): T {
   const size = dims.reduce((a, b) => a * b, 1);
@@ -20,8 +20,8 @@ function noise<T extends tf.Tensor>(random: Random, dims: number[]): T {
 }
 
 /** Unordered positions of which every fifth holds nothing, other ones in each head. */
-function scattered(random: Random): tf.Tensor3D {
-  const { batch, kvHeads, rows, tokens } = shape;
+function scattered(random: Random, tokens: number): tf.Tensor3D {
+  const { batch, kvHeads, rows } = shape;
   const lists = Array.from({ length: batch * kvHeads }, () => {
     const places = random.shuffle([...Array(rows).keys()]);
     return places.map((place, i) => (i % 5 === 0 ? PAD_POSITION : place)).concat([...Array(tokens).keys()].map((t) => rows + t));
@@ -29,15 +29,17 @@ function scattered(random: Random): tf.Tensor3D {
   return tf.tensor3d(lists.flat(), [batch, kvHeads, rows + tokens]);
 }
 
-const cases: Record<string, AttentionOptions> = {
-  plain: { scale: 0.3 },
-  'in a window': { scale: 0.3, window: 40 },
-  'soft-capped': { scale: 0.5, softcap: 2 },
+const cases: Record<string, AttentionOptions & { tokens: number }> = {
+  plain: { tokens: 70, scale: 0.3 },
+  'in a window': { tokens: 70, scale: 0.3, window: 40 },
+  'soft-capped': { tokens: 70, scale: 0.5, softcap: 2 },
+  'of few queries': { tokens: 2, scale: 0.3 },
+  'of few queries in a window, soft-capped': { tokens: 2, scale: 0.5, window: 40, softcap: 2 },
 };
 
 describe.skipIf(!fusedAvailable())('attention as one op', () => {
-  it.each(Object.entries(cases))('gives the same outputs and gradients, %s', (_, options) => {
-    const { batch, heads, kvHeads, tokens, rows, width } = shape;
+  it.each(Object.entries(cases))('gives the same outputs and gradients, %s', (_, { tokens, ...options }) => {
+    const { batch, heads, kvHeads, rows, width } = shape;
     const random = new Random('attention');
     const inputs: tf.Tensor4D[] = [
       noise(random, [batch, heads, tokens, width]),
@@ -46,7 +48,7 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
     ];
     const weights = noise<tf.Tensor2D>(random, [batch * tokens, heads * width]);
     const queryPositions = tf.tensor2d(Float32Array.from({ length: tokens }, (_, t) => rows + t), [1, tokens]);
-    const keyPositions = scattered(random);
+    const keyPositions = scattered(random, tokens);
     const whole = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor2D => {
       const grouped = tf.reshape(tf.mul(q, options.scale), [batch, kvHeads, -1, width]);
       const mask = attentionMask(queryPositions, keyPositions, options.window);
