@@ -112,20 +112,24 @@ export function loadTokenizer(folder: string): Tokenizer {
   const parsed = configSchema.safeParse(existsSync(configPath) ? readJson(configPath) : {});
   if (!parsed.success) throw refuse(configPath, z.prettifyError(parsed.error));
   const config = parsed.data;
-  let library: LibraryTokenizer;
-  let encoder: SectionEncoder;
-  let vocabSize: number;
-  try {
-    library = new LibraryTokenizer(json as object, config);
-    encoder = new SectionEncoder(
+  /** A file that the library cannot use may show so only later, in texts of some kind. */
+  const guarded = <T>(act: () => T): T => {
+    try {
+      return act();
+    } catch (error) {
+      throw refuse(path, `is not a tokenizer that can be used: ${(error as Error).message}`);
+    }
+  };
+  const { library, encoder, vocabSize } = guarded(() => {
+    const library = new LibraryTokenizer(json as object, config);
+    const encoder = new SectionEncoder(
       library,
       normalizerOf(withoutPrepend((json as { normalizer?: unknown }).normalizer)),
     );
     library.decode(encoder.encode(['a b'], false));
-    vocabSize = [...library.get_vocab(true).values()].reduce((a, b) => Math.max(a, b), 0) + 1;
-  } catch (error) {
-    throw refuse(path, `is not a tokenizer that can be read: ${(error as Error).message}`);
-  }
+    const vocabSize = [...library.get_vocab(true).values()].reduce((a, b) => Math.max(a, b), 0) + 1;
+    return { library, encoder, vocabSize };
+  });
   const idOf = (role: string, token: string | undefined): number | undefined => {
     if (token === undefined) return undefined;
     const id = library.token_to_id(token);
@@ -137,20 +141,22 @@ export function loadTokenizer(folder: string): Tokenizer {
   if (eosToken === undefined) throw refuse(configPath, 'names no eos_token');
   const promptTemplate = promptOf(config, folder, configPath);
   const added = library.get_added_tokens_decoder();
-  const ends = encoder.encode([{ control: promptTemplate.end }], true).filter((id) => added.get(id)?.special);
+  const ends = guarded(() => encoder.encode([{ control: promptTemplate.end }], true)).filter(
+    (id) => added.get(id)?.special,
+  );
   return {
     encode: (text, continues = false) =>
-      encoder.encode(typeof text === 'string' || 'control' in text ? [text] : text, continues),
+      guarded(() => encoder.encode(typeof text === 'string' || 'control' in text ? [text] : text, continues)),
     decode: (ids) => {
       const options = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
-      return ids.length === 0 ? '' : library.decode([...ids], options);
+      return ids.length === 0 ? '' : guarded(() => library.decode([...ids], options));
     },
     tokenToId: (token) => library.token_to_id(token),
     vocabSize,
     bosId: bosId ?? eosToken,
     eosId: ends[0] ?? eosToken,
     padId: idOf('pad_token', config.pad_token) ?? eosToken,
-    prefixIds: promptTemplate.whole ? [] : prefixIds(library, config, bosId),
+    prefixIds: promptTemplate.whole ? [] : guarded(() => prefixIds(library, config, bosId)),
     promptTemplate,
     hash: sha256(readText(path, MAX_BYTES)),
   };
