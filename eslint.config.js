@@ -16,6 +16,7 @@ const rooms = {
   evaluation: ['methods', 'models', 'tasks', 'data', 'engine', 'base'],
   experiment: ['methods', 'models', 'training', 'tasks', 'data', 'hub', 'base'],
   store: ['base'],
+  trackers: ['base'],
   reports: ['store', 'base'],
   workflows: [
     'base',
@@ -31,6 +32,7 @@ const rooms = {
     'evaluation',
     'experiment',
     'store',
+    'trackers',
     'reports',
   ],
   cli: ['base'],

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../base/errors.js';
 import { Walk } from '../data/order.js';
 import type { PassageSource } from '../data/passage.js';
+import { solo, type Group } from '../engine/group.js';
 import { Random } from '../engine/random.js';
 import { keptRows } from '../base/rounding.js';
 import type { Decoder } from '../models/decoder.js';
@@ -66,11 +67,12 @@ class ExampleStream {
     private readonly tokenizer: Tokenizer,
     private readonly options: DistillOptions,
     public cursor: number,
+    private readonly group: Group,
   ) {
     this.walk = new Walk(source, (epoch) => new Random(`epoch/${options.seed}/${epoch}`));
   }
 
-  /** The micro-batches of one step. */
+  /** The micro-batches of one step; of each, every rank of a group gets its part. */
   batches(step: number): MicroBatch[] {
     const { options } = this;
     const random = new Random(`retention/${options.seed}/${step}`);
@@ -79,10 +81,17 @@ class ExampleStream {
       const kept = examples.map(({ context }) =>
         keptRows(sampleRetention(options, step + 1, random), context.length),
       );
-      return { examples, kept, targets: examples.reduce((sum, { targets }) => sum + targets.length, 0) };
+      return { examples, kept };
     });
-    const total = drawn.reduce((sum, { targets }) => sum + targets, 0);
-    return drawn.map(({ targets, ...batch }) => ({ ...batch, share: targets / total }));
+    const total = drawn
+      .flatMap(({ examples }) => examples)
+      .reduce((sum, { targets }) => sum + targets.length, 0);
+    const { rank, size } = this.group;
+    return drawn.map(({ examples, kept }) => {
+      const own = examples.filter((_example, i) => i % size === rank);
+      const targets = own.reduce((sum, example) => sum + example.targets.length, 0);
+      return { examples: own, kept: kept.filter((_rows, i) => i % size === rank), share: targets / total };
+    });
   }
 
   private next(): Example {
@@ -108,6 +117,7 @@ class ExampleStream {
 /**
  * Distils `adapter` (made of variables) in place; resumes from `statePath` where that exists, with the
  * same result as if it had never been interrupted.
+ * @param group the processes that share each micro-batch; all begin from the same state, the first alone writes
  */
 export async function distill<A extends Adapter>(
   model: Decoder,
@@ -118,7 +128,15 @@ export async function distill<A extends Adapter>(
   options: DistillOptions,
   statePath: string,
   hooks: DistillHooks,
+  group: Group = solo,
 ): Promise<{ step: number; finished: boolean }> {
+  if (options.micro_batch_size < group.size) {
+    const what = `micro_batch_size ${options.micro_batch_size} is less than ${group.size} ranks`;
+    throw new UserError('small-batch', what, {
+      hint: 'Start fewer ranks, or raise training.micro_batch_size.',
+    });
+  }
+  const leads = group.rank === 0;
   const course = openCourse(model, trainable, adapter, options);
   const { trained, parameters } = course;
   const optimiser = new AdamW(trained, options);
@@ -130,8 +148,16 @@ export async function distill<A extends Adapter>(
     norms: { steps: 0, mean: 0 },
     ...(loadState(statePath, trained, optimiser) as Progress | undefined),
   };
-  const stream = new ExampleStream(source, tokenizer, options, progress.cursor);
-  const save = (): void => saveState(statePath, trained, optimiser, { ...progress, cursor: stream.cursor });
+  const stream = new ExampleStream(source, tokenizer, options, progress.cursor, group);
+  const save = (): void => {
+    if (leads) saveState(statePath, trained, optimiser, { ...progress, cursor: stream.cursor });
+  };
+  /** Whether any rank was asked to stop; after the last step the first rank alone may still validate. */
+  const stopping = (): boolean => {
+    const flag = Float32Array.of(hooks.stop() ? 1 : 0);
+    if (progress.step < options.max_steps) group.sum(flag);
+    return flag[0]! > 0;
+  };
   const validate = async (): Promise<void> => {
     const quality = await hooks.validate(progress.step);
     progress.validationDue = quality === undefined;
@@ -141,26 +167,30 @@ export async function distill<A extends Adapter>(
   };
 
   try {
-    if (progress.validationDue) {
+    if (progress.validationDue && leads) {
       await validate();
       save();
     }
+    if (!leads) progress.validationDue = false;
     while (progress.step < options.max_steps || progress.validationDue) {
-      if (hooks.stop()) {
+      if (stopping()) {
         save();
         return { step: progress.step, finished: false };
       }
       const started = performance.now();
       const batches = stream.batches(progress.step);
-      const result = takeStep(course, optimiser, batches, progress.step + 1, statePath);
+      const result = takeStep(course, optimiser, batches, progress.step + 1, statePath, group);
       progress.step += 1;
       const examples = batches.flatMap((batch) => batch.examples);
-      const tokens = examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0);
+      const tokens = Float32Array.of(
+        examples.reduce((sum, e) => sum + e.context.length + e.continuation.length, 0),
+      );
+      group.sum(tokens);
       hooks.report({
         step: progress.step,
         ...result,
         gradientNormSpike: followNorm(progress.norms, result.gradientNorm),
-        tokensPerSecond: (1000 * tokens) / (performance.now() - started),
+        tokensPerSecond: (1000 * tokens[0]!) / (performance.now() - started),
       });
 
       if (progress.step % options.eval_steps === 0 || progress.step === options.max_steps) await validate();

@@ -1,5 +1,6 @@
 /** One optimiser step: teacher and student over each micro-batch, gradients added up, clipped and followed. */
 import * as tf from '@tensorflow/tfjs-core';
+import { solo, type Group } from '../engine/group.js';
 import { Random } from '../engine/random.js';
 import type { Adapter, Trainable } from '../methods/trainable.js';
 import type { Decoder } from '../models/decoder.js';
@@ -88,9 +89,24 @@ function microStep<A extends Adapter>(
   return { loss, grads };
 }
 
+/** Sums a step's loss and gradients over the ranks; every rank then makes the same update. */
+function sumOverRanks(group: Group, loss: number, gradients: Record<string, tf.Tensor>): number {
+  if (group.size === 1) return loss;
+  const total = Float32Array.of(loss);
+  group.sum(total);
+  for (const [name, gradient] of Object.entries(gradients)) {
+    const values = gradient.dataSync().slice() as Float32Array;
+    group.sum(values);
+    gradients[name] = tf.tensor(values, gradient.shape);
+    gradient.dispose();
+  }
+  return total[0]!;
+}
+
 /**
  * Takes step number `step` (1-based) in place.
  * @param statePath checkpoint to go on from where loss or gradients are not finite, before anything has changed
+ * @param group the processes that have the other parts of the batch
  */
 export function takeStep<A extends Adapter>(
   course: Course<A>,
@@ -98,6 +114,7 @@ export function takeStep<A extends Adapter>(
   batches: readonly MicroBatch[],
   step: number,
   statePath: string,
+  group: Group = solo,
 ): StepResult {
   const { options, trained } = course;
   const sums: Record<string, tf.Tensor> = {};
@@ -113,6 +130,7 @@ export function takeStep<A extends Adapter>(
       if (before !== undefined) tf.dispose([before, gradient]);
     }
   }
+  loss = sumOverRanks(group, loss, sums);
   const { gradients, norm } = clipByGlobalNorm(sums, options.max_grad_norm);
   assertFinite({ step, loss, norm }, course.model, trained, sums, statePath);
   const learningRate = learningRateAt(step, options);

@@ -1,4 +1,7 @@
 /** `kvd setup`: the native engine, with progress. */
+import { dirname } from 'node:path';
+import { mpiAddon } from '../engine/group.js';
+import { installMpi } from '../engine/install-mpi.js';
 import { installEngine, type InstallStep } from '../engine/install.js';
 import { engineFolder } from '../engine/native.js';
 import { withProgress } from './progress.js';
@@ -12,9 +15,12 @@ const STEPS: Record<InstallStep, string> = {
 
 export async function setup(options: {
   gpu: boolean;
+  /** The addon for MPI instead of the engine. */
+  mpi: boolean;
   force: boolean;
   quiet: boolean;
 }): Promise<{ installed: boolean; folder: string }> {
+  if (options.mpi) return { installed: await installMpi(options.force), folder: dirname(mpiAddon()) };
   const flavour = options.gpu ? 'gpu' : 'cpu';
   const names = Object.keys(STEPS) as InstallStep[];
   const installed = await withProgress('Setting up the native engine', names.length, options.quiet, (tick) =>

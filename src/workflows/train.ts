@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { datasets } from '../data/index.js';
+import { agreeToTrain, solo, type Group } from '../engine/group.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { mean } from '../evaluation/statistics.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
@@ -25,6 +26,7 @@ import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
 import { codeVersion, gitCommit, machine, recordFailure } from './run-record.js';
 import { openSession, type Session } from './session.js';
+import { openTracking, trackersFromEnvironment } from './tracking.js';
 
 export interface TrainResult {
   runId: string;
@@ -48,7 +50,7 @@ export function adapterFolder(experiment: Experiment): string {
 }
 
 /** File of the last checkpoint. */
-function stateFile(experiment: Experiment): string {
+export function stateFile(experiment: Experiment): string {
   return join(trainingFolder(experiment), 'state.safetensors');
 }
 
@@ -100,11 +102,17 @@ async function validate(
   return marks.length < samples.length ? undefined : mean(marks);
 }
 
-/** Trains what `loaded` describes; an experiment trained before is found again by its configuration. */
+/**
+ * Trains what `loaded` describes; an experiment trained before is found again by its configuration.
+ * @param group the processes that train together, of which this is the first
+ * @param trackers names of those that get its metrics too
+ */
 export async function trainExperiment(
   loaded: LoadedExperiment,
   store: Store,
   quiet: boolean,
+  group: Group = solo,
+  trackers: readonly string[] = trackersFromEnvironment(),
 ): Promise<TrainResult> {
   const { experiment } = loaded;
   const { training } = experiment;
@@ -124,13 +132,14 @@ export async function trainExperiment(
   return alone(join(folder, 'lock'), `training ${experiment.name}`, quiet, async () => {
     const known = store.findRun({ kind: 'train', configHash: trainingHash(experiment) });
     const adapter = adapterFolder(experiment);
-    if (known?.status !== 'finished') return trainOrResume(loaded, trained, store, quiet);
+    if (known?.status !== 'finished') return trainOrResume(loaded, trained, store, quiet, group, trackers);
     if (hasAdapter(adapter)) {
+      agreeToTrain(group, false);
       return { runId: known.id, adapter, steps: training.max_steps, reused: true, resumed: false };
     }
     // Its adapter was taken away; the state of the last step does not hold the best one.
     rmSync(stateFile(experiment), { force: true });
-    return trainOrResume(loaded, trained, store, quiet);
+    return trainOrResume(loaded, trained, store, quiet, group, trackers);
   });
 }
 
@@ -147,7 +156,10 @@ async function trainOrResume(
   trained: Trained,
   store: Store,
   quiet: boolean,
+  group: Group,
+  trackers: readonly string[],
 ): Promise<TrainResult> {
+  agreeToTrain(group, true);
   const { experiment } = loaded;
   const training = experiment.training!;
   const { trainable, options } = trained;
@@ -174,6 +186,7 @@ async function trainOrResume(
     gitCommit: gitCommit(),
   });
   store.setStatus(runId, 'running');
+  const tracking = await openTracking(store, runId, trackers);
   const distillOptions: DistillOptions = { ...training, seed: experiment.seed };
   const interruption = watchInterruption();
   try {
@@ -192,7 +205,7 @@ async function trainOrResume(
           report: ({ step, loss, gradientNorm, gradientNormSpike, learningRate, tokensPerSecond }) => {
             tick(step, `loss ${loss.toFixed(4)} nats · ${Math.round(tokensPerSecond)} tok/s${validation}`);
             if (step % 10 === 0 || step === training.max_steps || gradientNormSpike !== undefined) {
-              store.addMetrics(runId, step, {
+              tracking.log(step, {
                 loss,
                 gradient_norm: gradientNorm,
                 learning_rate: learningRate,
@@ -204,24 +217,29 @@ async function trainOrResume(
           validate: async (step) => {
             const quality = await validate(session, adapter, experiment, trained, interruption.requested);
             if (quality === undefined) return undefined;
-            store.addMetrics(runId, step, { validation: quality });
+            tracking.log(step, { validation: quality });
             validation = ` · validation ${(100 * quality).toFixed(1)} %`;
             return quality;
           },
           best: () => trainable.save(adapterPath, adapter, experiment.model.name_or_path),
           stop: () => interruption.requested(),
         },
+        group,
       );
     });
     if (!result.finished) {
+      await tracking.end('interrupted');
       store.setStatus(runId, 'interrupted');
       throw interrupted(`kvd train ${loaded.file}`);
     }
     const sha256 = adapterHash(trainable, adapterPath);
     store.addArtifact(runId, { kind: 'adapter', path: adapterPath, sha256 });
+    await tracking.end('finished');
     store.setStatus(runId, 'finished');
     return { runId, adapter: adapterPath, steps: result.step, reused: false, resumed };
   } catch (error) {
+    if (!(error instanceof UserError && error.code === 'interrupted'))
+      await tracking.end('failed').catch(() => undefined);
     recordFailure(store, runId, error);
     throw error;
   } finally {

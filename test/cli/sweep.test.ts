@@ -138,7 +138,9 @@ describe.skipIf(!possible)('on Slurm (skipped where none can be started)', () =>
     const states = (): (string | undefined)[] =>
       [0, 1].map((task) => taskState(join(cwd, 's'), task)?.status);
     while (states().some((status) => status !== 'finished')) {
-      if (states().includes('failed')) throw new Error(readFileSync(join(cwd, 's/logs/0.log'), 'utf8'));
+      const queued = slurm('squeue', '--noheader').trim() !== '';
+      if (states().includes('failed') || (!queued && states().some((status) => status !== 'finished')))
+        throw new Error(readFileSync(join(cwd, 's/logs/0.log'), 'utf8'));
       // Slurm lets a job that it requeued wait for two minutes.
       spawnSync('scontrol', ['update', `JobId=${job}`, 'StartTime=now'], { env });
       await pause(1000);
