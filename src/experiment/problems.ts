@@ -67,7 +67,7 @@ function placeOf(path: readonly PropertyKey[], places: Places): string {
 }
 
 function unknownKey(key: string, valid: readonly string[]): string {
-  const alias = ALIASES[key];
+  const alias = Object.hasOwn(ALIASES, key) ? ALIASES[key] : undefined;
   const meant =
     alias !== undefined && (valid.includes(alias) || alias.includes('.')) ? alias : nearest(key, valid);
   const hint = meant === undefined ? `; valid: ${valid.join(', ')}` : `; did you mean "${meant}"?`;
