@@ -1,0 +1,44 @@
+/** A plan as people read it. */
+import type { Plan } from './plan.js';
+
+/** `1.53 GB`, `80 MB`. */
+export function bytes(count: number): string {
+  return count >= 1e9 ? `${(count / 1e9).toFixed(2)} GB` : `${Math.round(count / 1e6)} MB`;
+}
+
+function count(value: number): string {
+  return value >= 1e9 ? `${(value / 1e9).toFixed(2)}B` : `${(value / 1e6).toFixed(1)}M`;
+}
+
+function time(seconds: number): string {
+  if (seconds >= 7200) return `${(seconds / 3600).toFixed(1)} h`;
+  return seconds >= 120 ? `${(seconds / 60).toFixed(1)} min` : `${seconds.toPrecision(2)} s`;
+}
+
+function parts(memory: Record<string, number>): string {
+  return Object.entries(memory)
+    .map(([name, size]) => `${name} ${bytes(size)}`)
+    .join(', ');
+}
+
+export function renderPlan(plan: Plan): string {
+  const { training } = plan;
+  const lines = [`${plan.name}: ${plan.model} on ${plan.device} (${bytes(plan.available)} for tensors)`];
+  if (training !== undefined) {
+    const { activations } = training;
+    lines.push(
+      `  parameters  ${count(training.parameters)}, of which an adapter of ${count(training.trained)} is trained`,
+      `  training    ${bytes(training.total)}: ${parts(training.memory)}`,
+      `              activations without checkpointing ${bytes(activations.kept)}, with it ${bytes(activations.checkpointed)}`,
+      `              ${(training.flops / 1e12).toPrecision(3)} TFLOP and at most ${time(training.stepSeconds)} a step, ${training.steps} steps: at most ${time(3600 * training.hours)}`,
+    );
+  }
+  for (const cell of plan.cells) {
+    lines.push(
+      `  ${cell.method} at ${cell.budget}: ${bytes(cell.total)} (${parts(cell.memory)}); cache ${bytes(cell.cache.whole)} → ${bytes(cell.cache.kept)}; ${time(cell.batchSeconds)} a batch`,
+    );
+  }
+  lines.push(`  host        ${bytes(plan.host)}, besides the files' cache`);
+  lines.push(plan.fits ? '  It fits.' : `  It does not fit. ${plan.remedy}.`);
+  return lines.join('\n');
+}

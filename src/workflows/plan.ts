@@ -1,0 +1,227 @@
+/** `kvd plan`: what an experiment will take of a machine, and whether it fits, without a model or data. */
+import { cellCost, FURTHER } from '../evaluation/cell-cost.js';
+import { configOf } from '../experiment/described-models.js';
+import type { LoadedExperiment } from '../experiment/resolve.js';
+import { budgetsOf, describeBudget, keptTokens } from '../experiment/retention.js';
+import type { Experiment } from '../experiment/schema.js';
+import { methods } from '../methods/index.js';
+import type { ModelConfig } from '../models/config.js';
+import { tasks } from '../tasks/index.js';
+import { stepCost } from '../training/step-cost.js';
+import { gpu, gpuNames, secondsOf, type Device } from './plan-devices.js';
+
+export interface TrainingPlan {
+  parameters: number;
+  trained: number;
+  /** Bytes on the device, by part. */
+  memory: Record<'weights' | 'adapter' | 'optimiser' | 'gradients' | 'activations', number>;
+  /** Activations without, and with, gradient checkpointing. */
+  activations: { kept: number; checkpointed: number };
+  total: number;
+  /** Of one optimiser step, all its micro-batches, and of the training. */
+  flops: number;
+  stepSeconds: number;
+  steps: number;
+  hours: number;
+}
+
+export interface CellPlan {
+  method: string;
+  budget: string;
+  memory: Record<'weights' | 'adapter' | 'activations', number>;
+  cache: { whole: number; kept: number };
+  total: number;
+  /** Of one batch. */
+  batchSeconds: number;
+}
+
+export interface Plan {
+  name: string;
+  model: string;
+  device: string;
+  /** Bytes that tensors may take there. */
+  available: number;
+  /** Tokens of the longest context that is planned for. */
+  context: number;
+  training?: TrainingPlan;
+  cells: CellPlan[];
+  /** Bytes of the host's memory: engine and libraries, and what passes through it. */
+  host: number;
+  fits: boolean;
+  /** What would make it fit, where it does not. */
+  remedy?: string;
+}
+
+export interface PlanOptions {
+  device: Device;
+  /** Tokens of the contexts to plan for; else training's longest, or the model's. */
+  context?: number | undefined;
+}
+
+const EVALUATED_CONTEXT = 8192;
+/** Node, libtensorflow and kvd before any tensor. */
+const HOST_BASE = 500e6;
+
+const sum = (parts: Record<string, number>): number => Object.values(parts).reduce((a, b) => a + b, 0);
+
+type Training = NonNullable<Experiment['training']>;
+
+async function planTraining(
+  experiment: Experiment,
+  training: Training,
+  config: ModelConfig,
+  { device, context }: PlanOptions,
+): Promise<TrainingPlan> {
+  const { name, ...options } = experiment.method;
+  const { trainable } = methods.get(name);
+  const lengths = {
+    context: Math.min(context ?? training.max_context_tokens, training.max_context_tokens),
+    continuation: training.max_continuation_tokens,
+  };
+  const cost = (gradient_checkpointing: boolean): ReturnType<typeof stepCost> => {
+    const given = { ...training, seed: experiment.seed, gradient_checkpointing };
+    return stepCost(config, trainable!, options, given, lengths, device.fused);
+  };
+  const [kept, checkpointed] = [await cost(false), await cost(true)];
+  const own = training.gradient_checkpointing === true ? checkpointed : kept;
+  const [one, two] = own.work;
+  const more = training.gradient_accumulation_steps - 1;
+  const seconds = [one, two].map((work) => secondsOf(work, device)) as [number, number];
+  const flops = [one, two].map((work) => work.reduce((total, op) => total + op.flops, 0)) as [number, number];
+  const stepSeconds = seconds[0] + (more > 0 ? more * (seconds[1] - seconds[0]) : 0);
+  return {
+    parameters: own.parameters,
+    trained: own.trained,
+    memory: own.memory,
+    activations: { kept: kept.memory.activations, checkpointed: checkpointed.memory.activations },
+    total: sum(own.memory),
+    flops: flops[0] + (more > 0 ? more * (flops[1] - flops[0]) : 0),
+    stepSeconds,
+    steps: training.max_steps,
+    hours: (stepSeconds * training.max_steps) / 3600,
+  };
+}
+
+async function planCells(
+  experiment: Experiment,
+  config: ModelConfig,
+  options: PlanOptions,
+): Promise<CellPlan[]> {
+  const { evaluation } = experiment;
+  if (evaluation === undefined) return [];
+  const { device } = options;
+  const task = tasks.get(evaluation.task);
+  const plans: CellPlan[] = [];
+  for (const { name, ...methodOptions } of evaluation.methods) {
+    const method = methods.get(name);
+    const budgets =
+      method.budget === 'free'
+        ? budgetsOf(evaluation).map((budget) => ({ budget, label: describeBudget(budget) }))
+        : [method.budget];
+    for (const { budget, label } of budgets) {
+      const cost = await cellCost(
+        {
+          ...{ config, method, methodOptions, task, foldTokens: evaluation.fold_tokens },
+          context: contextOf(experiment, config, options),
+          keptRows: (length) => keptTokens(budget, length),
+          batchSize: evaluation.batch_size,
+          maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
+          intrinsic: evaluation.intrinsic,
+        },
+        device.fused,
+      );
+      const [one, more] = cost.work.map((work) => secondsOf(work, device)) as [number, number];
+      const further = (evaluation.max_new_tokens ?? task.maxNewTokens) - 1;
+      plans.push({
+        ...{ method: name, budget: label, memory: cost.memory, cache: cost.cache, total: sum(cost.memory) },
+        batchSeconds: one + Math.max(0, further) * ((more - one) / FURTHER),
+      });
+    }
+  }
+  return plans;
+}
+
+function contextOf({ training }: Experiment, config: ModelConfig, { context }: PlanOptions): number {
+  return context ?? training?.max_context_tokens ?? Math.min(config.maxPositionEmbeddings, EVALUATED_CONTEXT);
+}
+
+function peakOf(plan: Pick<Plan, 'training' | 'cells'>): number {
+  return Math.max(plan.training?.total ?? 0, ...plan.cells.map(({ total }) => total));
+}
+
+async function estimate(
+  experiment: Experiment,
+  config: ModelConfig,
+  options: PlanOptions,
+): Promise<Pick<Plan, 'training' | 'cells'>> {
+  const { training } = experiment;
+  return {
+    ...(training && { training: await planTraining(experiment, training, config, options) }),
+    cells: await planCells(experiment, config, options),
+  };
+}
+
+/** Ways to need less, each on top of those before it. */
+function* smaller(experiment: Experiment): Generator<{ experiment: Experiment; said: string[] }> {
+  const said: string[] = [];
+  let { training, evaluation } = experiment;
+  const next = (line: string): { experiment: Experiment; said: string[] } => {
+    said.push(line);
+    return { experiment: { ...experiment, training, evaluation }, said: [...said] };
+  };
+  if (training !== undefined && training.gradient_checkpointing !== true) {
+    training = { ...training, gradient_checkpointing: true };
+    yield next('training.gradient_checkpointing=true');
+  }
+  if (training !== undefined && training.micro_batch_size > 1) {
+    const steps = training.micro_batch_size * training.gradient_accumulation_steps;
+    training = { ...training, micro_batch_size: 1, gradient_accumulation_steps: steps };
+    yield next(`training.micro_batch_size=1 training.gradient_accumulation_steps=${steps}`);
+  }
+  if (evaluation !== undefined && evaluation.batch_size > 1) {
+    evaluation = { ...evaluation, batch_size: 1 };
+    yield next('evaluation.batch_size=1');
+  }
+  while (training !== undefined && training.max_context_tokens > 1024) {
+    const max_context_tokens = Math.floor(training.max_context_tokens / 2);
+    training = { ...training, max_context_tokens };
+    said.splice(0, said.length, ...said.filter((line) => !line.startsWith('training.max_context')));
+    yield next(`training.max_context_tokens=${max_context_tokens}`);
+  }
+}
+
+async function remedyOf(experiment: Experiment, config: ModelConfig, options: PlanOptions): Promise<string> {
+  const available = options.device.memory * options.device.usable;
+  let least = Infinity;
+  for (const change of smaller(experiment)) {
+    const { context: _, ...free } = options;
+    const peak = peakOf(await estimate(change.experiment, config, free));
+    least = Math.min(least, peak);
+    if (peak <= available) return `It fits with ${change.said.map((line) => `--set ${line}`).join(' ')}`;
+  }
+  const larger = gpuNames.map(gpu).filter(({ memory, usable }) => memory * usable >= least);
+  return larger.length === 0
+    ? 'No setting and no GPU that kvd knows makes it fit: weights are float32 and on one device'
+    : `No setting makes it fit here; with them all it fits ${larger.map(({ name }) => name).join(', ')}`;
+}
+
+/** Plans an experiment for a device; needs its model's configuration alone. */
+export async function planExperiment({ experiment }: LoadedExperiment, options: PlanOptions): Promise<Plan> {
+  const { config } = configOf(experiment.model.name_or_path);
+  const available = options.device.memory * options.device.usable;
+  const estimated = await estimate(experiment, config, options);
+  const fits = peakOf(estimated) <= available;
+  const moments = estimated.training === undefined ? 0 : 12 * estimated.training.trained;
+  return {
+    name: experiment.name,
+    model: experiment.model.name_or_path,
+    device: options.device.name,
+    available,
+    context: contextOf(experiment, config, options),
+    ...estimated,
+    // A checkpoint of the training holds the parameters and both moments.
+    host: HOST_BASE + moments + 3 * 2 ** 26,
+    fits,
+    ...(!fits && { remedy: await remedyOf(experiment, config, options) }),
+  };
+}
