@@ -8,9 +8,10 @@ import { datasets } from '../data/index.js';
 import { snapshotFolder } from '../hub/cache.js';
 import { looksLikeRepository, parseRepository, repositoryName } from '../hub/repository.js';
 import { hasAdapter } from '../methods/adapter-files.js';
-import { readModelConfig } from '../models/config.js';
+import { readModelConfig, type ModelConfig } from '../models/config.js';
 import { tasks } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
+import { describedConfig } from './described-models.js';
 import type { LoadedExperiment } from './resolve.js';
 
 /** The folder that a model's name or path means: an existing folder, a shipped model, or a pulled one. */
@@ -40,12 +41,25 @@ export function resolveModel(nameOrPath: string): string {
   );
 }
 
+/** A model's configuration and, unless it is one that kvd only describes because it has not been pulled, its folder. */
+export function configOf(nameOrPath: string): { config: ModelConfig; folder?: string } {
+  try {
+    const folder = resolveModel(nameOrPath);
+    return { config: readModelConfig(folder), folder };
+  } catch (error) {
+    const config = describedConfig(nameOrPath);
+    if (!(error instanceof UserError) || error.code !== 'not-pulled' || config === undefined) throw error;
+    return { config };
+  }
+}
+
 function modelProblems(loaded: LoadedExperiment): string[] {
   const { model, method } = loaded.experiment;
   try {
-    const folder = resolveModel(model.name_or_path);
-    const { numLayers } = readModelConfig(folder);
-    const missing = ['tokenizer.json'].filter((name) => !existsSync(join(folder, name)));
+    const { config, folder } = configOf(model.name_or_path);
+    const { numLayers } = config;
+    const missing =
+      folder === undefined || existsSync(join(folder, 'tokenizer.json')) ? [] : ['tokenizer.json'];
     const eta = method.eta;
     return [
       ...missing.map((name) => `model ${folder} has no ${name}`),

@@ -1,6 +1,6 @@
 /** `kvd plan`: what an experiment will take of a machine, and whether it fits, without a model or data. */
 import { cellCost, FURTHER } from '../evaluation/cell-cost.js';
-import { configOf } from '../experiment/described-models.js';
+import { configOf } from '../experiment/check.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
 import { budgetsOf, describeBudget, keptTokens } from '../experiment/retention.js';
 import type { Experiment } from '../experiment/schema.js';

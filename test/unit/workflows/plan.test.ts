@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { withShapes } from '../../../src/engine/shapes.js';
-import { configOf } from '../../../src/experiment/described-models.js';
+import { configOf } from '../../../src/experiment/check.js';
 import { loadExperiments } from '../../../src/experiment/resolve.js';
 import { randomDecoder } from '../../../src/models/random-decoder.js';
 import { targets } from '../../../src/reports/sections/index.js';
