@@ -7,11 +7,16 @@ import { randomDecoder, randomIds } from './model.mjs';
 
 /** Texts are token ids in decimal, so that lengths are known. */
 const tokenizer = {
-  encode: (text) => text.split(' ').filter(Boolean).map(Number),
+  encode: (given) =>
+    [given]
+      .flat()
+      .filter((text) => typeof text === 'string')
+      .flatMap((text) => text.split(' ').filter(Boolean).map(Number)),
   bosId: 1,
   eosId: 2,
   padId: 0,
-  promptTemplate: { question: '', answer: '' },
+  prefixIds: [1],
+  promptTemplate: { head: '', question: '', answer: '', whole: false },
 };
 
 export function prepare(work, shape) {
