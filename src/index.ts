@@ -1,7 +1,7 @@
 /**
  * The public API: KV-cache compression without the command line. `loadModel`, `loadAdapter`, `compress`, `saveCache`,
  * `loadCache` and `ask` are all that most programs need (docs/api.md); below them, decoders, caches and methods are there
- * one by one (README, "From code").
+ * one by one.
  */
 export { loadAdapter, loadModel, type LoadedModel } from './workflows/session.js';
 export type { LoadedAdapter } from './contexts/adapter.js';

@@ -1,4 +1,4 @@
-/** The README's example of use from code. */
+/** The public API, one by one: decoder, tokenizer, methods and generation. */
 import { expect, test } from 'vitest';
 import {
   contextIds,
