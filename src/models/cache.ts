@@ -182,7 +182,8 @@ export function selectSequences(cache: KvCache, sequences: readonly number[]): K
     const index = tf.tensor1d([...sequences], 'int32');
     const chosen = new Map<tf.Tensor, tf.Tensor3D>();
     const pickPositions = (before: tf.Tensor3D): tf.Tensor3D => {
-      const known = chosen.get(before) ?? (before.shape[0] === 1 ? tf.clone(before) : tf.gather(before, index));
+      const known =
+        chosen.get(before) ?? (before.shape[0] === 1 ? tf.clone(before) : tf.gather(before, index));
       chosen.set(before, known);
       return known;
     };

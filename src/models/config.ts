@@ -128,15 +128,19 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const architecture = architectures.get(family.data.model_type, where);
   const parsed = configSchema.safeParse({ ...architecture.defaults, ...family.data });
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
+    const problems = parsed.error.issues.map(
+      (issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`,
+    );
     throw refuse(problems.join('; '));
   }
   const raw = parsed.data;
   const numHeads = raw.num_attention_heads;
   const numKvHeads = raw.num_key_value_heads ?? numHeads;
   const headDim = raw.head_dim ?? raw.hidden_size / numHeads;
-  if (numHeads % numKvHeads !== 0) throw refuse(`${numHeads} heads cannot share ${numKvHeads} KV heads evenly`);
-  if (!Number.isInteger(headDim) || headDim % 2 !== 0) throw refuse(`head_dim ${headDim} is not an even number`);
+  if (numHeads % numKvHeads !== 0)
+    throw refuse(`${numHeads} heads cannot share ${numKvHeads} KV heads evenly`);
+  if (!Number.isInteger(headDim) || headDim % 2 !== 0)
+    throw refuse(`head_dim ${headDim} is not an even number`);
   const activation = raw.hidden_activation ?? raw.hidden_act ?? 'silu';
   if (activation !== 'silu' && activation !== 'gelu_pytorch_tanh') {
     throw refuse(`activation "${activation}" is not supported (silu, gelu_pytorch_tanh are)`);

@@ -183,7 +183,14 @@ export class Decoder {
       mergeObserved: options.mergeObserved,
       observeProjections: options.observeProjections,
       ...(pastBias !== undefined && {
-        bias: tf.expandDims(tf.pad(pastBias, [[0, 0], [0, 0], [0, batch.tokens]]), 2) as tf.Tensor4D,
+        bias: tf.expandDims(
+          tf.pad(pastBias, [
+            [0, 0],
+            [0, 0],
+            [0, batch.tokens],
+          ]),
+          2,
+        ) as tf.Tensor4D,
       }),
       block,
     };
@@ -241,7 +248,14 @@ export class Decoder {
       if (result.projected !== undefined) projected.push(result.projected);
     }
     if (collectHidden === true || collectHidden === count) hiddenStates.push(x);
-    return { hidden: x, cache, ...(joined.keys.length === count && { joined }), observed, projected, hiddenStates };
+    return {
+      hidden: x,
+      cache,
+      ...(joined.keys.length === count && { joined }),
+      observed,
+      projected,
+      hiddenStates,
+    };
   }
 
   /** Final norm of rows of the residual stream, [rows, hidden]. */
@@ -291,7 +305,10 @@ export class Decoder {
         given.map((id) => Math.max(0, id - size)),
         'int32',
       );
-      const extra = tf.tensor2d(Float32Array.from(given, (id) => (id < size ? 0 : 1)), [given.length, 1]);
+      const extra = tf.tensor2d(
+        Float32Array.from(given, (id) => (id < size ? 0 : 1)),
+        [given.length, 1],
+      );
       x = tf.add(tf.mul(x, tf.sub(1, extra)), tf.mul(tf.gather(extraEmbeddings, places), extra));
     }
     return embeddingOffset === undefined ? x : tf.add(x, embeddingOffset);
@@ -393,7 +410,13 @@ export class Decoder {
       const probabilities = tf.softmax(pass.bias === undefined ? masked : tf.add(masked, pass.bias));
       const mixed = tf.reshape(tf.matMul(probabilities, values), [batch, numHeads, count, headDim]);
       if (observeAttention === undefined) return [mixed];
-      const shape = [batch, numKvHeads, group, count, keys.shape[2]] as [number, number, number, number, number];
+      const shape = [batch, numKvHeads, group, count, keys.shape[2]] as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
       return [mixed, observeAttention(layer, tf.reshape(probabilities, shape), first)];
     };
     const parts =
@@ -402,7 +425,13 @@ export class Decoder {
         : Array.from({ length: Math.ceil(tokens / block) }, (_, i) =>
             tf.tidy(() => attend(i * block, Math.min(block, tokens - i * block))),
           );
-    const mixed = parts.length === 1 ? parts[0]![0]! : tf.concat(parts.map(([part]) => part!), 2);
+    const mixed =
+      parts.length === 1
+        ? parts[0]![0]!
+        : tf.concat(
+            parts.map(([part]) => part!),
+            2,
+          );
     const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * tokens, numHeads * headDim]);
     return {
       x: this.attentionOutput(rows as tf.Tensor2D, layer, pass),

@@ -36,9 +36,20 @@ export function loraScale(adapter: { rank: number; alpha: number }): number {
 }
 
 /** Low-rank image of `x` under adapters that share their input, routed and scaled, one part a target. */
-function lowRank(x: tf.Tensor2D, lora: ActiveLora, layer: number, targets: readonly LoraTarget[]): tf.Tensor2D[] {
+function lowRank(
+  x: tf.Tensor2D,
+  lora: ActiveLora,
+  layer: number,
+  targets: readonly LoraTarget[],
+): tf.Tensor2D[] {
   const pairs = lora.adapter.layers[layer]!;
-  const matrix = targets.length === 1 ? pairs[targets[0]!].a : tf.concat(targets.map((target) => pairs[target].a), 1);
+  const matrix =
+    targets.length === 1
+      ? pairs[targets[0]!].a
+      : tf.concat(
+          targets.map((target) => pairs[target].a),
+          1,
+        );
   const low = tf.mul<tf.Tensor2D>(tf.matMul(x, matrix), loraScale(lora.adapter));
   const parts = targets.length === 1 ? [low] : (tf.split(low, targets.length, 1) as tf.Tensor2D[]);
   return parts.map((part, i) => {
@@ -69,6 +80,8 @@ export function addLora(
     const op = fusedOfCount[targets.length as keyof typeof fusedOfCount];
     return fused(op, inputs, { scale: loraScale(lora.adapter) })[0] as tf.Tensor2D;
   }
-  const deltas = lowRank(x, lora, layer, targets).map((low, i) => tf.matMul<tf.Tensor2D>(low, pairs[targets[i]!].b));
+  const deltas = lowRank(x, lora, layer, targets).map((low, i) =>
+    tf.matMul<tf.Tensor2D>(low, pairs[targets[i]!].b),
+  );
   return tf.add(base, deltas.length === 1 ? deltas[0]! : tf.concat(deltas, 1));
 }

@@ -43,11 +43,19 @@ export function normHeads(
   const { queryNorm, keyNorm } = gains;
   if (queryNorm === undefined || keyNorm === undefined) return qkv;
   const width = queryNorm.shape[0];
-  const present = [queryNorm, keyNorm, undefined].map((gain, i) => ({ gain, count: heads[i]! })).filter((part) => part.count > 0);
-  const parts = tf.split(qkv, present.map(({ count }) => count * width), 1) as tf.Tensor2D[];
+  const present = [queryNorm, keyNorm, undefined]
+    .map((gain, i) => ({ gain, count: heads[i]! }))
+    .filter((part) => part.count > 0);
+  const parts = tf.split(
+    qkv,
+    present.map(({ count }) => count * width),
+    1,
+  ) as tf.Tensor2D[];
   const normed = parts.map((part, i) => {
     const { gain } = present[i]!;
-    return gain === undefined ? part : tf.reshape(rmsNorm(tf.reshape(part, [-1, width]), gain, eps), part.shape);
+    return gain === undefined
+      ? part
+      : tf.reshape(rmsNorm(tf.reshape(part, [-1, width]), gain, eps), part.shape);
   });
   return tf.concat(normed, 1) as tf.Tensor2D;
 }

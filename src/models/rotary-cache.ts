@@ -31,7 +31,10 @@ export class RotaryCache {
     if (size <= this.size) return;
     this.dispose();
     this.size = Math.max(256, 2 ** Math.ceil(Math.log2(size)));
-    const { cos, sin } = cosSin(this.inverse, Array.from({ length: this.size }, (_, i) => i));
+    const { cos, sin } = cosSin(
+      this.inverse,
+      Array.from({ length: this.size }, (_, i) => i),
+    );
     const width = 2 * this.half;
     for (let i = 0; i < sin.length; i++) if (i % width < this.half) sin[i] = -sin[i]!;
     this.cos = tf.keep(tf.tensor2d(cos, [this.size, width]));

@@ -15,7 +15,8 @@ export default class ModelsPull extends KvdCommand {
   };
   static override flags = {
     include: Flags.string({
-      description: 'files to fetch instead of configuration, tokenizer and safetensors; * stands for anything',
+      description:
+        'files to fetch instead of configuration, tokenizer and safetensors; * stands for anything',
       multiple: true,
       helpValue: 'PATTERN',
     }),

@@ -10,7 +10,8 @@ export default class ModelsVerify extends KvdCommand {
   ];
   static override args = {
     model: Args.string({
-      description: 'folder with config.json, weights and reference.safetensors, or the name of a pulled model',
+      description:
+        'folder with config.json, weights and reference.safetensors, or the name of a pulled model',
       required: true,
     }),
   };

@@ -1,5 +1,11 @@
 /** Qwen-2 and 2.5: Llama's layers with biases on queries, keys and values. */
-import { defineArchitecture, plainPlan, qkvBiasNames, separateProjections, switchedWindow } from './architecture.js';
+import {
+  defineArchitecture,
+  plainPlan,
+  qkvBiasNames,
+  separateProjections,
+  switchedWindow,
+} from './architecture.js';
 
 export const qwen2 = defineArchitecture({
   name: 'qwen2',

@@ -1,5 +1,11 @@
 /** Qwen-3: queries and keys of each head are normed before they are rotated. */
-import { attentionBiases, defineArchitecture, plainPlan, separateProjections, switchedWindow } from './architecture.js';
+import {
+  attentionBiases,
+  defineArchitecture,
+  plainPlan,
+  separateProjections,
+  switchedWindow,
+} from './architecture.js';
 
 export const qwen3 = defineArchitecture({
   name: 'qwen3',

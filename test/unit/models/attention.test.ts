@@ -24,7 +24,9 @@ function scattered(random: Random, tokens: number): tf.Tensor3D {
   const { batch, kvHeads, rows } = shape;
   const lists = Array.from({ length: batch * kvHeads }, () => {
     const places = random.shuffle([...Array(rows).keys()]);
-    return places.map((place, i) => (i % 5 === 0 ? PAD_POSITION : place)).concat([...Array(tokens).keys()].map((t) => rows + t));
+    return places
+      .map((place, i) => (i % 5 === 0 ? PAD_POSITION : place))
+      .concat([...Array(tokens).keys()].map((t) => rows + t));
   });
   return tf.tensor3d(lists.flat(), [batch, kvHeads, rows + tokens]);
 }
@@ -47,7 +49,10 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
       noise(random, [batch, kvHeads, rows + tokens, width]),
     ];
     const weights = noise<tf.Tensor2D>(random, [batch * tokens, heads * width]);
-    const queryPositions = tf.tensor2d(Float32Array.from({ length: tokens }, (_, t) => rows + t), [1, tokens]);
+    const queryPositions = tf.tensor2d(
+      Float32Array.from({ length: tokens }, (_, t) => rows + t),
+      [1, tokens],
+    );
     const keyPositions = scattered(random, tokens);
     const whole = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor2D => {
       const grouped = tf.reshape(tf.mul(q, options.scale), [batch, kvHeads, -1, width]);
@@ -61,7 +66,9 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
       fusedAttention(q, k, v, queryPositions, keyPositions, options);
     const [expected, found] = [whole, one].map((attend) => [
       attend(inputs[0]!, inputs[1]!, inputs[2]!),
-      ...tf.grads((q, k, v) => tf.sum(tf.mul(attend(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D), weights)))(inputs),
+      ...tf.grads((q, k, v) =>
+        tf.sum(tf.mul(attend(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D), weights)),
+      )(inputs),
     ]);
     expected!.forEach((value, i) => {
       expectClose(found![i]!.dataSync(), value.dataSync(), 2e-5);

@@ -15,7 +15,10 @@ import { golden, goldenModels } from '../../helpers/golden.js';
 describe('config.json', () => {
   it.each(goldenModels)('%s: both spellings mean the same', (name) => {
     const { raw: _a, ...now } = readModelConfig(golden(name));
-    const { raw: _b, ...before } = parseModelConfig(JSON.parse(readFileSync(join(golden(name), 'config.v4.json'), 'utf8')), 'v4');
+    const { raw: _b, ...before } = parseModelConfig(
+      JSON.parse(readFileSync(join(golden(name), 'config.v4.json'), 'utf8')),
+      'v4',
+    );
     expect({ ...before, layerTypes: undefined }).toEqual({ ...now, layerTypes: undefined });
   });
 
@@ -44,7 +47,10 @@ describe('config.json', () => {
 });
 
 describe('rotary embedding against Transformers', () => {
-  const meta = JSON.parse(readFileSync(golden('rope/meta.json'), 'utf8')) as Record<string, Record<string, unknown>>;
+  const meta = JSON.parse(readFileSync(golden('rope/meta.json'), 'utf8')) as Record<
+    string,
+    Record<string, unknown>
+  >;
   const reference = openSafetensors(golden('rope/reference.safetensors'));
   const names = [...new Set(reference.names().map((name) => name.split('.')[0]!))];
   const ropes: Record<string, [RopeConfig, number]> = {};
@@ -54,9 +60,17 @@ describe('rotary embedding against Transformers', () => {
     const dim = 2 * reference.info(`${name}.inv_freq`).shape[0]!;
     const theta = number('rope_theta') || 10_000;
     if (config.includes('llama3')) {
-      const llama3 = { type: 'llama3' as const, theta, factor: number('factor'), lowFreqFactor: number('low_freq_factor'), highFreqFactor: number('high_freq_factor'), originalMaxPositionEmbeddings: number('original_max_position_embeddings') };
+      const llama3 = {
+        type: 'llama3' as const,
+        theta,
+        factor: number('factor'),
+        lowFreqFactor: number('low_freq_factor'),
+        highFreqFactor: number('high_freq_factor'),
+        originalMaxPositionEmbeddings: number('original_max_position_embeddings'),
+      };
       ropes[name] = [llama3, dim];
-    } else if (config.includes('linear')) ropes[name] = [{ type: 'linear', theta, factor: number('factor') }, dim];
+    } else if (config.includes('linear'))
+      ropes[name] = [{ type: 'linear', theta, factor: number('factor') }, dim];
     else ropes[name] = [{ type: 'default', theta }, dim];
   }
 
@@ -65,7 +79,9 @@ describe('rotary embedding against Transformers', () => {
     const inverse = inverseFrequencies(rope, dim);
     expectClose(inverse, reference.readFloat(`${name}.inv_freq`).data, 1e-6);
     const { dtype } = reference.info(`${name}.positions`);
-    const positions = dtype.startsWith('I') ? reference.readInt(`${name}.positions`).data : reference.readFloat(`${name}.positions`).data;
+    const positions = dtype.startsWith('I')
+      ? reference.readInt(`${name}.positions`).data
+      : reference.readFloat(`${name}.positions`).data;
     const early = Array.from(positions).filter((position) => position < 64);
     const { cos, sin } = cosSin(reference.readFloat(`${name}.inv_freq`).data, early);
     expectClose(cos, reference.readFloat(`${name}.cos`).data.subarray(0, cos.length), 1e-5);

@@ -37,7 +37,9 @@ describe.each(goldenFamilies)('decoder of %s', (name) => {
       expectClose(logits.slice(0, 7).flat(), alone.flat());
     });
     const together = greedy(model, undefined, [ids.slice(0, 7), ids], { maxNewTokens: 6, eosIds: [] });
-    const apart = [ids.slice(0, 7), ids].map((prompt) => greedy(model, undefined, [prompt], { maxNewTokens: 6, eosIds: [] })[0]);
+    const apart = [ids.slice(0, 7), ids].map(
+      (prompt) => greedy(model, undefined, [prompt], { maxNewTokens: 6, eosIds: [] })[0],
+    );
     expect(together).toEqual(apart);
     model.dispose();
   });
@@ -48,7 +50,9 @@ describe.each(goldenFamilies)('decoder of %s', (name) => {
       const whole = model.forward(makeBatch([ids])).cache;
       const lean = model.forward(makeBatch([ids]), { cacheOnly: true }).cache;
       whole.keys.forEach((keys, layer) => expectClose(lean.keys[layer]!.dataSync(), keys.dataSync(), 1e-6));
-      whole.values.forEach((values, layer) => expectClose(lean.values[layer]!.dataSync(), values.dataSync(), 1e-6));
+      whole.values.forEach((values, layer) =>
+        expectClose(lean.values[layer]!.dataSync(), values.dataSync(), 1e-6),
+      );
     });
     model.dispose();
   });
@@ -58,7 +62,10 @@ describe.each(goldenFamilies)('decoder of %s', (name) => {
     const reference = openSafetensors(`${golden(name)}/reference.safetensors`);
     tf.tidy(() => {
       const input = Array.from(reference.readInt('input_ids').data.subarray(0, 48));
-      const { observed } = model.forward(makeBatch([input]), { layers: 1, observeAttention: (_, weights) => weights });
+      const { observed } = model.forward(makeBatch([input]), {
+        layers: 1,
+        observeAttention: (_, weights) => weights,
+      });
       expectClose(observed[0]!.dataSync(), reference.readFloat('attentions_layer0_row0').data);
     });
     reference.close();

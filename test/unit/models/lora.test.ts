@@ -34,8 +34,12 @@ describe('rsLoRA against PEFT 0.21', () => {
       const { hidden, cache } = model.forward(makeBatch(sequences), { lora });
       const name = prefix === '' ? 'logits_adapter' : 'conditional.logits';
       expectClose(model.logits(hidden).dataSync(), reference.readFloat(name).data);
-      cache.keys.forEach((keys, layer) => expectClose(keys.dataSync(), reference.readFloat(`${prefix}keys.${layer}`).data));
-      cache.values.forEach((values, layer) => expectClose(values.dataSync(), reference.readFloat(`${prefix}values.${layer}`).data));
+      cache.keys.forEach((keys, layer) =>
+        expectClose(keys.dataSync(), reference.readFloat(`${prefix}keys.${layer}`).data),
+      );
+      cache.values.forEach((values, layer) =>
+        expectClose(values.dataSync(), reference.readFloat(`${prefix}values.${layer}`).data),
+      );
     });
     reference.close();
     model.dispose();
@@ -45,16 +49,26 @@ describe('rsLoRA against PEFT 0.21', () => {
     const { model, adapter, reference, sequences } = setUp();
     const layers = adapter.layers.map((layer) =>
       Object.fromEntries(
-        loraTargets.map((target) => [target, { a: tf.variable(layer[target].a), b: tf.variable(layer[target].b) }]),
+        loraTargets.map((target) => [
+          target,
+          { a: tf.variable(layer[target].a), b: tf.variable(layer[target].b) },
+        ]),
       ),
     );
     const lora = { adapter: { ...adapter, layers: layers as unknown as LoraAdapter['layers'] } };
     const variables = layers.flatMap((layer) => Object.values(layer).flatMap(({ a, b }) => [a, b]));
     const batch = makeBatch(sequences);
     const labels = sequences.flatMap((sequence) => [...sequence.slice(1), 0]);
-    const weights = sequences.flatMap((sequence) => sequence.map((_, t) => (t + 1 < sequence.length ? 1 : 0)));
+    const weights = sequences.flatMap((sequence) =>
+      sequence.map((_, t) => (t + 1 < sequence.length ? 1 : 0)),
+    );
     const { value, grads } = tf.variableGrads(
-      () => crossEntropy(model.logits(model.forward(batch, { lora }).hidden), tf.tensor1d(labels, 'int32'), tf.tensor1d(weights)),
+      () =>
+        crossEntropy(
+          model.logits(model.forward(batch, { lora }).hidden),
+          tf.tensor1d(labels, 'int32'),
+          tf.tensor1d(weights),
+        ),
       variables,
     );
     expectClose(value.dataSync(), reference.readFloat('ce_loss').data);
@@ -73,6 +87,9 @@ describe('rsLoRA against PEFT 0.21', () => {
 
 function maskOf(reference: ReturnType<typeof openSafetensors>): number[] {
   const { dtype } = reference.info('conditional.mask');
-  const source = dtype.startsWith('F') || dtype === 'BF16' ? reference.readFloat('conditional.mask') : reference.readInt('conditional.mask');
+  const source =
+    dtype.startsWith('F') || dtype === 'BF16'
+      ? reference.readFloat('conditional.mask')
+      : reference.readInt('conditional.mask');
   return Array.from(source.data);
 }

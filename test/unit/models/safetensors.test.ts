@@ -38,7 +38,9 @@ describe('safetensors', () => {
     file.close();
   });
 
-  const entry = (over: object): object => ({ t: { dtype: 'F32', shape: [2], data_offsets: [0, 8], ...over } });
+  const entry = (over: object): object => ({
+    t: { dtype: 'F32', shape: [2], data_offsets: [0, 8], ...over },
+  });
   it.each([
     ['a truncated file', entry({}), 4],
     ['bytes too many', entry({}), 12],
@@ -47,7 +49,11 @@ describe('safetensors', () => {
     ['a negative size', entry({ shape: [-2] }), 8],
     ['a shape that does not fit', entry({ shape: [3] }), 8],
     ['a gap', entry({ data_offsets: [4, 12] }), 12],
-    ['a misaligned tensor', { u: { dtype: 'U8', shape: [1], data_offsets: [0, 1] }, ...entry({ data_offsets: [1, 9] }) }, 9],
+    [
+      'a misaligned tensor',
+      { u: { dtype: 'U8', shape: [1], data_offsets: [0, 1] }, ...entry({ data_offsets: [1, 9] }) },
+      9,
+    ],
     ['an overlap', { ...entry({}), u: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12],
     ['a header that is a list', [], 0],
     ['a header that is not JSON', '{"t":', 0],
@@ -80,7 +86,9 @@ describe('safetensors', () => {
     };
     const data = Buffer.alloc(28);
     [0.1, -3e300].forEach((value, i) => data.writeDoubleLE(value, 8 * i));
-    [0x3c00, 0xc100, 0x0001, 0x7bff, 0xfc00, 0x7e00].forEach((half, i) => data.writeUInt16LE(half, 16 + 2 * i));
+    [0x3c00, 0xc100, 0x0001, 0x7bff, 0xfc00, 0x7e00].forEach((half, i) =>
+      data.writeUInt16LE(half, 16 + 2 * i),
+    );
     const file = openSafetensors(fileOf(header, data));
     expect(Array.from(file.readFloat('d').data)).toEqual([Math.fround(0.1), -Infinity]);
     expect(Array.from(file.readFloat('h').data)).toEqual([1, -2.5, 2 ** -24, 65504, -Infinity, NaN]);

@@ -58,7 +58,13 @@ interface Chat {
   answer: string;
   templates: Record<
     string,
-    { template: string; variables: Record<string, string>; asked: string; answered: string; context_ids?: number[] }
+    {
+      template: string;
+      variables: Record<string, string>;
+      asked: string;
+      answered: string;
+      context_ids?: number[];
+    }
   >;
 }
 const chat = JSON.parse(readFileSync(golden('chat.json'), 'utf8')) as Chat;
@@ -71,30 +77,33 @@ function chatTokenizer(name: string): { tokenizer: Tokenizer; folder: string } {
   return { tokenizer: loadTokenizer(folder), folder };
 }
 
-describe.each(Object.keys(chat.templates))("chat template of %s against Transformers 5.23's Jinja", (name) => {
-  const { template, variables, asked, answered, context_ids: ids } = chat.templates[name]!;
+describe.each(Object.keys(chat.templates))(
+  "chat template of %s against Transformers 5.23's Jinja",
+  (name) => {
+    const { template, variables, asked, answered, context_ids: ids } = chat.templates[name]!;
 
-  it('is taken apart so that its parts and the texts make the whole', () => {
-    const prompt = chatPrompt(template, variables, name);
-    const whole = prompt.head + chat.context + prompt.question + chat.question + prompt.answer;
-    expect(whole.startsWith(asked)).toBe(true);
-    expect(whole + chat.answer + prompt.end).toBe(answered);
-  });
+    it('is taken apart so that its parts and the texts make the whole', () => {
+      const prompt = chatPrompt(template, variables, name);
+      const whole = prompt.head + chat.context + prompt.question + chat.question + prompt.answer;
+      expect(whole.startsWith(asked)).toBe(true);
+      expect(whole + chat.answer + prompt.end).toBe(answered);
+    });
 
-  it.runIf(ids !== undefined)('is tokenized with its control tokens, the texts without', () => {
-    const { tokenizer, folder } = chatTokenizer(name);
-    const plain = chat.context.replace('<|eot_id|>', '').replace('</s>', '').replace('<end_of_turn>', '');
-    expect(contextIds(tokenizer, plain)).toEqual(ids);
-    const control = (texts: number[]): number => texts.filter((id) => specialIds(folder).has(id)).length;
-    expect(control(contextIds(tokenizer, chat.context))).toBe(control(ids!));
-    const question = questionIds(tokenizer, '</s><|eot_id|>[/INST]<|im_end|><|end|><end_of_turn>');
-    expect(control(question)).toBe(control(questionIds(tokenizer, 'Who?')));
-    expect(control(question)).toBeGreaterThan(0);
-    expect(tokenizer.decode(question.slice(0, 9))).not.toMatch(/^ /);
-    expect(answerIds(tokenizer, 'Yes').at(-1)).toBe(tokenizer.eosId);
-    expect(specialIds(folder)).toContain(tokenizer.eosId);
-  });
-});
+    it.runIf(ids !== undefined)('is tokenized with its control tokens, the texts without', () => {
+      const { tokenizer, folder } = chatTokenizer(name);
+      const plain = chat.context.replace('<|eot_id|>', '').replace('</s>', '').replace('<end_of_turn>', '');
+      expect(contextIds(tokenizer, plain)).toEqual(ids);
+      const control = (texts: number[]): number => texts.filter((id) => specialIds(folder).has(id)).length;
+      expect(control(contextIds(tokenizer, chat.context))).toBe(control(ids!));
+      const question = questionIds(tokenizer, '</s><|eot_id|>[/INST]<|im_end|><|end|><end_of_turn>');
+      expect(control(question)).toBe(control(questionIds(tokenizer, 'Who?')));
+      expect(control(question)).toBeGreaterThan(0);
+      expect(tokenizer.decode(question.slice(0, 9))).not.toMatch(/^ /);
+      expect(answerIds(tokenizer, 'Yes').at(-1)).toBe(tokenizer.eosId);
+      expect(specialIds(folder)).toContain(tokenizer.eosId);
+    });
+  },
+);
 
 it("ends an answer with the end of the model's turn, not of the text", () => {
   const { tokenizer } = chatTokenizer('gemma');
@@ -103,8 +112,14 @@ it("ends an answer with the end of the model's turn, not of the text", () => {
 });
 
 it.each([
-  ['{% for i in range(100000) %}{% for j in range(100000) %}{% set x = i %}{% endfor %}{% endfor %}', /too long/],
-  ['{% set ns = namespace(x="aa") %}{% for i in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}', /./],
+  [
+    '{% for i in range(100000) %}{% for j in range(100000) %}{% set x = i %}{% endfor %}{% endfor %}',
+    /too long/,
+  ],
+  [
+    '{% set ns = namespace(x="aa") %}{% for i in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}',
+    /./,
+  ],
   ['{% for i in range(1000000000) %}a{% endfor %}', /too long/],
   ['{{ raise_exception("no such role") }}', /no such role/],
   ['{{ messages[0].content.constructor.constructor("return process")().exit() }}', /cannot be used/],
@@ -112,7 +127,13 @@ it.each([
   ['{{ bos_token }}', /0 times/],
 ])('refuses the template %s', (template, message) => {
   const render = (): unknown => {
-    renderChat(template, [{ messages: [{ role: 'user', content: 'x' }], add_generation_prompt: true }], {}, 'here', 1500);
+    renderChat(
+      template,
+      [{ messages: [{ role: 'user', content: 'x' }], add_generation_prompt: true }],
+      {},
+      'here',
+      1500,
+    );
     return chatPrompt(template, {}, 'here');
   };
   expect(render).toThrow(expect.objectContaining({ code: 'bad-chat-template', where: 'here' }));

@@ -1,4 +1,4 @@
-/** What trackers write and send; scripts/trackers.sh reads it with TensorBoard, MLflow and Trackio themselves. */
+/** What trackers write and send: formats as their readers document them. */
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
