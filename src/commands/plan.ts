@@ -7,7 +7,7 @@ export default class Plan extends KvdCommand {
   static override description =
     'The very code that will run is run without numbers, with contexts of the greatest length. Neither weights nor data are needed: the configuration of the paper’s models ships with kvd.';
   static override examples = [
-    '<%= config.bin %> plan experiments/paper/table2-llama3.yaml --gpu A100-80GB',
+    '<%= config.bin %> plan experiments/paper/table2.yaml --gpu A100-80GB',
     '<%= config.bin %> plan experiments/nano/table2.yaml',
   ];
   static override args = { experiment: Args.string({ description: 'YAML file', required: true }) };

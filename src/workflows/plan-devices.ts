@@ -1,4 +1,8 @@
-/** Machines that a plan is made for. Sources: NVIDIA's data sheets; dense rates, without sparsity. */
+/**
+ * Machines that a plan is made for; dense rates, without sparsity. A100 and H100 were compared with public copies of
+ * NVIDIA's data sheets (glennklockwood.com/garden/processors, archive-lib.hpctech.co.jp/gpuproduct/nvidia-h100.html);
+ * the other figures are as remembered from NVIDIA's.
+ */
 import { execFile } from 'node:child_process';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
