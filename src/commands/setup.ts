@@ -21,6 +21,10 @@ export default class Setup extends KvdCommand {
     const { setup } = await import('../workflows/setup.js');
     const result = await setup({ ...flags, quiet: this.jsonEnabled() });
     this.print(`${result.installed ? 'Installed' : 'Already there'}: ${result.folder}`);
+    if (result.gpu?.problem !== undefined)
+      this.note(
+        `It will compute on the CPU or run short: ${result.gpu.problem}; mend it: ${result.gpu.remedy}`,
+      );
     return result;
   }
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { engines } from '../engine/index.js';
+import { diagnoseGpu, type GpuDiagnosis } from '../engine/nvidia.js';
 
 const run = promisify(execFile);
 
@@ -21,6 +22,7 @@ export interface Diagnosis {
   node: string;
   cores: number;
   engines: EngineDiagnosis[];
+  gpu: GpuDiagnosis;
   tools: { name: string; found: boolean; version?: string; needed_for: string; remedy?: string }[];
 }
 
@@ -88,11 +90,11 @@ export async function diagnose(): Promise<Diagnosis> {
     node: process.version,
     cores: availableParallelism(),
     engines: measured,
+    gpu: await diagnoseGpu(),
     tools: await Promise.all([
       tool('python3', ['-m', 'pip', '--version'], 'kvd setup', 'Debian: apt-get install python3-pip'),
       tool('g++', ['--version'], 'kvd setup', 'Debian: apt-get install g++ make'),
       tool('make', ['--version'], 'kvd setup', 'Debian: apt-get install make'),
-      tool('nvidia-smi', ['--version'], 'a GPU only', "NVIDIA's driver; without a GPU nothing is missing"),
     ]),
   };
 }
@@ -105,6 +107,13 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
         ? `ok       ${item.engine}: ${item.device}, ${item.threads} threads, ${Math.round(item.gflops ?? 0)} GFLOP/s in matmul`
         : `missing  ${item.engine}: ${item.problem}${item.remedy === undefined ? '' : `; mend it with: ${item.remedy}`}`,
     );
+  }
+  const { gpus, problem, remedy } = diagnosis.gpu;
+  for (const { name, driver, memory } of gpus)
+    lines.push(`found    ${name}: ${(memory / 1e9).toFixed(1)} GB, driver ${driver}`);
+  if (problem !== undefined) {
+    const state = gpus.length === 0 ? 'missing' : 'problem';
+    lines.push(`${state}  GPU (needed for kvd setup --gpu only): ${problem}; mend it: ${remedy}`);
   }
   for (const item of diagnosis.tools) {
     lines.push(

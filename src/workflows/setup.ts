@@ -4,6 +4,7 @@ import { mpiAddon } from '../engine/group.js';
 import { installMpi } from '../engine/install-mpi.js';
 import { installEngine, type InstallStep } from '../engine/install.js';
 import { engineFolder } from '../engine/native.js';
+import { diagnoseGpu, type GpuDiagnosis } from '../engine/nvidia.js';
 import { withProgress } from './progress.js';
 
 const STEPS: Record<InstallStep, string> = {
@@ -19,7 +20,7 @@ export async function setup(options: {
   mpi: boolean;
   force: boolean;
   quiet: boolean;
-}): Promise<{ installed: boolean; folder: string }> {
+}): Promise<{ installed: boolean; folder: string; gpu?: GpuDiagnosis }> {
   if (options.mpi) return { installed: await installMpi(options.force), folder: dirname(mpiAddon()) };
   const flavour = options.gpu ? 'gpu' : 'cpu';
   const names = Object.keys(STEPS) as InstallStep[];
@@ -29,5 +30,5 @@ export async function setup(options: {
       onStep: (step) => tick(names.indexOf(step) + 1, STEPS[step]),
     }),
   );
-  return { installed, folder: engineFolder(flavour) };
+  return { installed, folder: engineFolder(flavour), ...(options.gpu && { gpu: await diagnoseGpu() }) };
 }
