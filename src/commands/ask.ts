@@ -15,7 +15,8 @@ export default class Ask extends KvdCommand {
   static override strict = false;
   static override args = {
     context: Args.string({ description: 'file that `kvd compress` wrote', required: true }),
-    question: Args.string({ description: 'one or several questions' }),
+    // Questions on stdin are ours to read, a line each.
+    question: Args.string({ description: 'one or several questions', ignoreStdin: true }),
   };
   static override flags = {
     questions: Flags.string({ description: 'file of questions, one a line', helpValue: 'FILE' }),

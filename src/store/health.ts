@@ -33,7 +33,10 @@ function attempt(problems: string[], what: string, check: () => void): void {
   }
 }
 
-/** Reads the database at `path` whole, and changes nothing; not of ours or not there is a UserError. */
+/**
+ * Reads the database at `path` whole, and changes nothing but a transaction that was cut short, which it rolls back;
+ * not of ours or not there is a UserError.
+ */
 export function diagnoseDatabase(path: string): Health {
   if (!existsSync(path)) {
     throw new UserError('no-database', 'no results are stored there yet', { where: path });
@@ -51,7 +54,8 @@ export function diagnoseDatabase(path: string): Health {
   };
   let connection: Connection;
   try {
-    connection = new Database(path, { readonly: true });
+    // Until someone who may write has rolled a killed process's journal back, nobody can read the file.
+    connection = new Database(path, { readonly: !existsSync(`${path}-journal`) });
   } catch (error) {
     throw databaseError(error, path);
   }
