@@ -29,7 +29,7 @@ export const solo: Group = {
 /** What launchers of Open MPI, MPICH and Slurm tell a process of the number of ranks. */
 const SIZES = ['OMPI_COMM_WORLD_SIZE', 'PMI_SIZE', 'MPI_LOCALNRANKS'];
 
-/** The compiled engine/mpi.cc, for this version of Node's interface. */
+/** The compiled engine/mpi/allreduce.cc, for this version of Node's interface. */
 export function mpiAddon(): string {
   return join(cacheDir(), 'engine', `mpi-${process.platform}-${process.arch}-1`, 'mpi.node');
 }

@@ -1,4 +1,4 @@
-/** Builds engine/mpi.cc with the MPI that is installed: Open MPI or MPICH. */
+/** Builds engine/mpi/allreduce.cc with the MPI that is installed: Open MPI or MPICH. */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -26,7 +26,7 @@ export async function installMpi(force: boolean): Promise<boolean> {
   const target = mpiAddon();
   if (existsSync(target) && !force) return false;
   const made = `${target}.${process.pid}.building`;
-  const source = join(packageRoot, 'engine', 'mpi.cc');
+  const source = join(packageRoot, 'engine', 'mpi', 'allreduce.cc');
   const flags = ['-std=c++17', '-O2', '-shared', '-fPIC', '-DNODE_GYP_MODULE_NAME=mpi', '-DNAPI_VERSION=8'];
   const compiler = process.env.MPICXX ?? 'mpicxx';
   try {

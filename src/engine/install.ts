@@ -149,8 +149,9 @@ async function compile(folder: string, addon: string): Promise<void> {
     cpSync(join(addon, 'package.json'), join(workshop, 'package.json'));
     const ours = join(packageRoot, 'engine');
     cpSync(ours, join(workshop, 'binding'), { recursive: true });
-    const sources = readdirSync(ours, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('.cc'),
+    // engine/mpi is a library of its own (install-mpi.ts), for machines that have MPI.
+    const sources = readdirSync(ours, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.cc') && dirname(name) !== 'mpi',
     );
     const recipe = readFileSync(join(addon, 'binding.gyp'), 'utf8');
     const source = "'binding/tfjs_binding.cc'";
