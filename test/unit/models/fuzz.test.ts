@@ -1,4 +1,4 @@
-/** Damaged files give clear errors and no others. KVD_FUZZ=10000 runs so many mutations of each kind. */
+/** Damaged files give clear errors and no others. KVD_FUZZ_RUNS=10000 runs so many mutations of each kind. */
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { openSafetensors } from '../../../src/models/safetensors.js';
 import { loadTokenizer } from '../../../src/models/tokenizer.js';
 import { golden } from '../../helpers/golden.js';
 
-const runs = Number(process.env.KVD_FUZZ ?? 60);
+const runs = Number(process.env.KVD_FUZZ_RUNS ?? 60);
 const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
 
 // The tokenizers' library warns of patterns that it does not know.
