@@ -29,13 +29,16 @@ export interface Compressor {
   question?: string | undefined;
 }
 
-export interface CompressDocumentsOptions extends Compressor {
-  /** Share of rows kept of what says nothing else. */
-  retention: number;
+export interface CompressPartsOptions extends Compressor {
   /** The context to append to, which stays as it is. */
   after?: CompressedContext | undefined;
   /** Called before each part with how many are done, and of how many. */
   onPart?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface CompressDocumentsOptions extends CompressPartsOptions {
+  /** Share of rows kept of what says nothing else. */
+  retention: number;
 }
 
 /** The part's rows as the uncompressed model has them, which sees all that is before. */
@@ -107,8 +110,17 @@ export async function compressDocuments(
   documents: readonly DocumentInput[],
   options: CompressDocumentsOptions,
 ): Promise<CompressedContext> {
+  const parts = partsOf(model.tokenizer, documents, options.retention, options.after !== undefined);
+  return compressParts(model, parts, options);
+}
+
+/** The same of documents whose parts are known already. */
+export async function compressParts(
+  model: ContextModel,
+  parts: readonly Part[],
+  options: CompressPartsOptions,
+): Promise<CompressedContext> {
   const { after, onPart } = options;
-  const parts = partsOf(model.tokenizer, documents, options.retention, after !== undefined);
   if (parts.length === 0) throw new UserError('no-document', 'no document to compress');
   const { compression, compress } = prepare(model, options);
   const segments: Segment[] = [...(after?.info.segments ?? [])];

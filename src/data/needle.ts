@@ -35,7 +35,7 @@ interface NeedleOptions {
 }
 
 /** Every length × haystack × depth, in that order. */
-export function needlePassages(paths: readonly string[], options: NeedleOptions): PassageSource {
+function needlePassages(paths: readonly string[], options: NeedleOptions): PassageSource {
   const { lengths, depths, haystacks } = options;
   const texts = paths
     .flatMap((path) => filesAt(path, '.txt'))

@@ -1,6 +1,7 @@
 /** In which order passages are taken: by seed, each once an epoch. */
 import type { Random } from '../engine/random.js';
 import type { PassageSource } from './passage.js';
+import { startsOf } from './rows/rows.js';
 
 /** Stretches whose passages are mixed with one another. */
 const MIXED_STRETCHES = 8;
@@ -23,8 +24,7 @@ export function epochOrder({ size, stretches }: PassageSource, random: Random): 
     shuffleRange(order, 0, size, random);
     return order;
   }
-  const starts = [0];
-  for (const length of stretches) starts.push(starts.at(-1)! + length);
+  const starts = startsOf(stretches);
   const shuffled = random.shuffle([...stretches.keys()]);
   let at = 0;
   for (let first = 0; first < shuffled.length; first += MIXED_STRETCHES) {

@@ -35,7 +35,7 @@ function textOf(record: Record<string, unknown>, name: string, where: string): s
 }
 
 /** A record as a passage with one question. */
-export function recordPassage({ value, where, file, number }: Row, columns: Omit<Columns, 'data'>): Passage {
+function recordPassage({ value, where, file, number }: Row, columns: Omit<Columns, 'data'>): Passage {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new UserError('bad-record', 'is no object with named columns', {
       where,

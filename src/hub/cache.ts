@@ -14,7 +14,7 @@ export function repositoryFolder({ kind, id }: Repository, cache = hubCache()): 
 }
 
 /** The commit that a revision stood for when it was pulled; undefined where it was not. */
-export function cachedCommit(repository: Repository, cache = hubCache()): string | undefined {
+function cachedCommit(repository: Repository, cache = hubCache()): string | undefined {
   const folder = repositoryFolder(repository, cache);
   const { revision } = repository;
   const ref = join(folder, 'refs', revision);
@@ -37,6 +37,13 @@ export function snapshotFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => !lstatSync(join(folder, name)).isDirectory())
     .sort();
+}
+
+/** Bytes of a snapshot's files. */
+export function snapshotBytes(folder: string): number {
+  return snapshotFiles(folder)
+    .map((file) => statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((a, b) => a + b, 0);
 }
 
 export interface CachedSnapshot {
@@ -65,14 +72,11 @@ export function cachedSnapshots(kind: RepositoryKind, cache = hubCache()): Cache
         .filter((commit) => COMMIT.test(commit))
         .map((commit) => {
           const folder = join(cache, name, 'snapshots', commit);
-          const bytes = snapshotFiles(folder).map(
-            (file) => statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0,
-          );
           return {
             repository: { kind, id, revision: named.get(commit) ?? commit },
             commit,
             folder,
-            bytes: bytes.reduce((a, b) => a + b, 0),
+            bytes: snapshotBytes(folder),
           };
         });
     });

@@ -39,7 +39,7 @@ export function refusal(status: number, asked: Asked): UserError | undefined {
 }
 
 /** Words for an error of `fetch` or of a connection. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError' || error.name === 'AbortError') return 'no answer in time';
   if (error instanceof HubApiError) return `status ${error.statusCode}`;

@@ -29,11 +29,15 @@ export interface RemoteRepository {
 
 const ATTEMPTS = 4;
 
+/** Address of a repository's page; those of its files begin with it. */
+function pageOf({ kind, id }: Repository, { endpoint }: HubSettings): string {
+  return `${endpoint}/${kind === 'model' ? '' : 'datasets/'}${id}`;
+}
+
 function askedOf(repository: Repository, settings: HubSettings, file?: string): Asked {
-  const path = repository.kind === 'model' ? repository.id : `datasets/${repository.id}`;
   return {
     where: `${repositoryName(repository)}${file === undefined ? '' : `: ${file}`}`,
-    page: `${settings.endpoint}/${path}`,
+    page: pageOf(repository, settings),
     withToken: settings.token !== undefined,
   };
 }
@@ -66,7 +70,7 @@ async function ask<T>(
 }
 
 /** The files of a repository at a revision, with their checksums; names that lead outside it are refused. */
-export async function remoteRepository(
+async function remoteRepository(
   repository: Repository,
   settings: HubSettings,
 ): Promise<RemoteRepository> {
@@ -193,10 +197,9 @@ async function pullFile(
 ): Promise<void> {
   const folder = repositoryFolder(repository, settings.cache);
   const blob = join(folder, 'blobs', checksum);
-  const prefix = repository.kind === 'model' ? '' : 'datasets/';
   const encoded = path.split('/').map(encodeURIComponent).join('/');
   const download = {
-    url: `${settings.endpoint}/${prefix}${repository.id}/resolve/${commit}/${encoded}`,
+    url: `${pageOf(repository, settings)}/resolve/${commit}/${encoded}`,
     path: blob,
     size,
     digest: digestOfName(checksum),

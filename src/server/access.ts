@@ -1,7 +1,8 @@
 /** Who may use the server: holders of its token, or this machine alone. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { UserError } from '../base/errors.js';
+import { sha256 } from '../base/hash.js';
 import { ApiError } from './errors.js';
 
 export interface Access {
@@ -14,7 +15,7 @@ export interface Access {
 const SHORTEST_TOKEN = 16;
 
 /** Whether an address reaches this machine alone. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
@@ -34,7 +35,7 @@ export function checkAccess({ host, token }: Access): void {
 }
 
 function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return Buffer.from(sha256(text));
 }
 
 /** The host in a request's Host header, without its port. */

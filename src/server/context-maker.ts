@@ -1,9 +1,9 @@
 /** Contexts made of what clients upload. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { compressDocuments, type Compressor } from '../contexts/compress.js';
+import { compressParts, type Compressor } from '../contexts/compress.js';
 import { contextSize } from '../contexts/context.js';
-import { partsOf } from '../contexts/documents.js';
+import { partsOf, type Part } from '../contexts/documents.js';
 import type { ContextModel } from '../contexts/model.js';
 import { parseBody } from './chat.js';
 import { ApiError } from './errors.js';
@@ -73,9 +73,9 @@ export class ContextMaker {
     private readonly queue: WorkQueue,
   ) {}
 
-  private checkLength(documents: Parameters<typeof partsOf>[1], retention: number, before: number): void {
-    const { model, limits } = this.options;
-    const parts = partsOf(model.tokenizer, documents, retention, before > 0);
+  /** @param before tokens of the context that the parts are appended to */
+  private checkLength(parts: readonly Part[], before: number): void {
+    const { limits } = this.options;
     const tokens = parts.reduce((sum, { ids }) => sum + ids.length, before);
     if (tokens <= limits.contextTokens) return;
     throw new ApiError(
@@ -93,14 +93,14 @@ export class ContextMaker {
     const documents = upload.documents ?? [{ text: upload.text!, name: upload.name }];
     const after = upload.after === undefined ? undefined : this.shelf.get(upload.after, 'after');
     this.shelf.checkRoom();
-    this.checkLength(documents, retention, after?.context.info.tokens ?? 0);
+    const parts = partsOf(model.tokenizer, documents, retention, after !== undefined);
+    this.checkLength(parts, after?.context.info.tokens ?? 0);
     const leave = this.queue.enter();
     const done = after && this.shelf.read(after);
     try {
       const context = await this.queue.run(() =>
-        compressDocuments(model, documents, {
+        compressParts(model, parts, {
           ...compressor,
-          retention,
           question: upload.question,
           after: after?.context,
         }),

@@ -1,7 +1,7 @@
 /** Answers to chat completions, whole or as they grow. */
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import type { Asker } from './asker.js';
+import type { Asker, Request } from './asker.js';
 import {
   chunk,
   completion,
@@ -34,7 +34,7 @@ export async function answerWhole(reply: Reply, signal: AbortSignal): Promise<ob
   let text = '';
   let tokens = 0;
   let finish = 'stop';
-  const onPiece: Parameters<Asker['ask']>[1]['onPiece'] = (piece) => {
+  const onPiece: Request['onPiece'] = (piece) => {
     text += piece.text;
     tokens = piece.tokens;
     finish = piece.finish ?? finish;
@@ -53,7 +53,7 @@ export function answerStreamed(c: Context, reply: Reply, onError: (error: unknow
       sent = sent.then(() => stream.writeSSE({ data: text }));
     };
     let tokens = 0;
-    const onPiece: Parameters<Asker['ask']>[1]['onPiece'] = (piece) => {
+    const onPiece: Request['onPiece'] = (piece) => {
       tokens = piece.tokens;
       if (piece.text !== '') send(chunk(head, { content: piece.text }));
       if (piece.finish !== undefined) send(chunk(head, {}, piece.finish));

@@ -114,17 +114,14 @@ export async function askContext(options: AskOptions): Promise<Asked> {
     try {
       const size = contextSize(context);
       const value: Asked = { context: { path: options.context, ...size }, answers: [] };
-      if (options.explain !== false) {
-        const { text } = renderExplanation(
-          basename(options.context),
-          context,
-          tokensOf(context, model, options),
-          model.tokenizer,
-          { ...options, page: options.explain === true ? undefined : options.explain },
-        );
-        write(`${text}\n`);
+      const ids =
+        options.explain !== false || options.compare ? tokensOf(context, model, options) : undefined;
+      if (ids !== undefined && options.explain !== false) {
+        const page = options.explain === true ? undefined : options.explain;
+        const title = basename(options.context);
+        write(`${renderExplanation(title, context, ids, model.tokenizer, { ...options, page })}\n`);
       }
-      if (options.compare) whole = wholeCache(model, tokensOf(context, model, options));
+      if (ids !== undefined && options.compare) whole = wholeCache(model, ids);
       const given = [
         ...options.questions,
         ...(options.questionsFile === undefined ? [] : readQuestions(options.questionsFile)),

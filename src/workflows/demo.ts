@@ -1,5 +1,4 @@
 /** `kvd demo`: one question about one shipped document, answered from the whole cache and from a compressed one. */
-import { UserError } from '../base/errors.js';
 import { keptRows } from '../base/rounding.js';
 import { datasets } from '../data/index.js';
 import { evaluate, type SampleResult } from '../evaluation/evaluate.js';
@@ -8,6 +7,7 @@ import { methods } from '../methods/index.js';
 import { tasks } from '../tasks/index.js';
 import type { TaskSample } from '../tasks/task.js';
 import { disposeAdapters, findAdapters, loadAdapters } from './adapters.js';
+import { parseShare } from './compress-plan.js';
 import { openSession } from './session.js';
 
 const MODEL = 'llama-long';
@@ -33,13 +33,7 @@ export interface Demo {
 
 /** Answers of the uncompressed model and of kvd with the adapter that ships. */
 export async function demonstrate(options: DemoOptions): Promise<{ value: Demo; text: string }> {
-  const retention = Number(options.retention);
-  if (!(retention > 0 && retention <= 1)) {
-    throw new UserError('bad-retention', `"${options.retention}" is no retention ratio`, {
-      where: '--retention',
-      hint: 'Give the share of rows to keep, above 0 and at most 1.',
-    });
-  }
+  const retention = parseShare(options.retention, '--retention');
   const passage = datasets.get(DATASET).open({}, 'test').get(options.document);
   const [first] = passage.questions;
   const sample: TaskSample =

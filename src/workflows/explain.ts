@@ -68,14 +68,12 @@ export function renderExplanation(
   ids: ArrayLike<number>,
   tokenizer: Tokenizer,
   options: Chosen & { page?: string | undefined; colour: boolean },
-): { explanation: Explanation; text: string } {
-  const explanation = choose(explain(context, ids, tokenizer), options);
+): string {
+  const explanation = explain(context, ids, tokenizer);
+  const chosen = choose(explanation, options);
   const made = madeOf(context);
-  if (options.page === undefined) {
-    return { explanation, text: [...made, '', terminalText(explanation, options.colour)].join('\n') };
-  }
+  if (options.page === undefined) return [...made, '', terminalText(chosen, options.colour)].join('\n');
   const whole = options.layer === undefined && options.head === undefined;
-  const marked = whole ? explain(context, ids, tokenizer) : explanation;
-  writeFileAtomic(options.page, contextPage({ title, made, ...marked }));
-  return { explanation, text: `Written: ${options.page}` };
+  writeFileAtomic(options.page, contextPage({ title, made, ...(whole ? explanation : chosen) }));
+  return `Written: ${options.page}`;
 }

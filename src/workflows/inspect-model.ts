@@ -1,6 +1,6 @@
 /** `kvd models inspect`: what stands in a model's folder. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { readText } from '../base/files.js';
 import { resolveModel } from '../experiment/check.js';
 import { readModelConfig } from '../models/config.js';
@@ -86,7 +86,7 @@ export function renderInspection(found: ModelInspection, withTensors: boolean): 
   const types = Object.entries(found.parametersByType).map(([type, count]) => `${count} ${type}`);
   const files = readdirSync(found.folder)
     .filter((name) => name.endsWith('.safetensors'))
-    .map((name) => `${basename(name)} (${formatBytes(statSync(join(found.folder, name)).size)})`);
+    .map((name) => `${name} (${formatBytes(statSync(join(found.folder, name)).size)})`);
   const rows: [string, string | number][] = [
     ['folder', found.folder],
     ['architecture', `${found.architecture}, ${found.layers} layers of width ${found.hiddenSize}`],

@@ -7,6 +7,7 @@ import {
   cachedSnapshots,
   checkSnapshotFile,
   removeCached,
+  snapshotBytes,
   snapshotFiles,
   snapshotFolder,
   type FileCheck,
@@ -90,10 +91,9 @@ export async function verifyPulled(text: string, quiet: boolean): Promise<FileCh
       hint: `Run: kvd models pull ${repositoryName(repository)}`,
     });
   }
-  const total = cachedSnapshots('model').find((snapshot) => snapshot.folder === folder)!.bytes;
   return withProgress(
     `Checking ${repositoryName(repository)}`,
-    total,
+    snapshotBytes(folder),
     quiet,
     async (tick) => {
       const checks: FileCheck[] = [];

@@ -2,10 +2,9 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import { UserError } from '../../base/errors.js';
 import type { Rows } from './rows.js';
-import { decodeUtf8, scanFile, Spans } from './spans.js';
+import { decodeUtf8, isSpace, NEWLINE, scanFile, Spans } from './spans.js';
 
 const QUOTE = '"'.charCodeAt(0);
-const NEWLINE = 10;
 
 /** Records, which a line break ends that no quotation marks enclose; blank lines are none. */
 function recordSpans(file: string): Spans {
@@ -17,7 +16,7 @@ function recordSpans(file: string): Spans {
       // A doubled mark inside quotation marks closes and opens them again.
       if (byte === QUOTE) quoted = !quoted;
       if (byte !== NEWLINE) {
-        blank &&= byte === 32 || (byte >= 9 && byte <= 13);
+        blank &&= isSpace(byte);
         continue;
       }
       line += 1;

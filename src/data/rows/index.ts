@@ -35,7 +35,7 @@ function open(file: string, columns?: readonly string[]): Rows {
 }
 
 /** The files of a folder, and of those inside it, that can be read, sorted by name; a file itself. */
-export function recordFiles(path: string): string[] {
+function recordFiles(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
     const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();

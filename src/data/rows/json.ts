@@ -1,7 +1,7 @@
 /** JSON Lines, and JSON files that hold an array of records or a single one. */
 import { UserError } from '../../base/errors.js';
 import type { Rows } from './rows.js';
-import { decodeUtf8, lineSpans, scanFile, Spans } from './spans.js';
+import { decodeUtf8, isSpace, lineSpans, NEWLINE, scanFile, Spans } from './spans.js';
 
 /** What the parser says of text that is right as far as it goes. */
 const UNFINISHED = /Unexpected end|Unterminated|No number after/;
@@ -69,7 +69,6 @@ const [QUOTE, BACKSLASH, COMMA] = ['"', '\\', ','].map((mark) => mark.charCodeAt
 const OPEN = new Set(['[', '{'].map((mark) => mark.charCodeAt(0)));
 const CLOSE = new Set([']', '}'].map((mark) => mark.charCodeAt(0)));
 const ARRAY = '['.charCodeAt(0);
-const NEWLINE = 10;
 
 /** Elements of a JSON file's array, found without keeping the file; any other value is the one record. */
 export function jsonArray(file: string): Rows {
@@ -86,7 +85,7 @@ export function jsonArray(file: string): Rows {
     for (let i = 0; i < bytes.length && array !== false; i++) {
       const byte = bytes[i]!;
       if (byte === NEWLINE) line += 1;
-      const space = byte === 32 || (byte >= 9 && byte <= 13);
+      const space = isSpace(byte);
       const mark = byte === 0xef || byte === 0xbb || byte === 0xbf;
       if (array === undefined) {
         if (!space && !(mark && at + i < 3)) array = byte === ARRAY;

@@ -11,7 +11,7 @@ import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { getTreePath } from 'hyparquet/src/schema.js';
 import { UserError } from '../../base/errors.js';
 import { fileError } from '../../base/files.js';
-import type { Rows } from './rows.js';
+import { startsOf, type Rows } from './rows.js';
 import { readBytes } from './spans.js';
 
 /** Bytes that a page may have once it is unpacked, and a footer. */
@@ -156,7 +156,7 @@ export function parquetRows(file: string, wanted?: readonly string[]): Rows {
   const tree = guarded(file, 'its schema', () => parquetSchema(footer));
   const fields = tree.children.filter(({ element }) => wanted?.includes(element.name) ?? true);
   const sizes = footer.row_groups.map(({ num_rows }) => countOf(num_rows, file, 'rows'));
-  const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+  const starts = startsOf(sizes);
   const kept = new Map<number, Table>();
   const table = (group: number): Table => {
     const known = kept.get(group);
@@ -175,7 +175,7 @@ export function parquetRows(file: string, wanted?: readonly string[]): Rows {
     return { columns, rows };
   };
   return {
-    size: sizes.reduce((a, b) => a + b, 0),
+    size: starts.at(-1)!,
     stretches: sizes,
     get: (index) => {
       const group = starts.findLastIndex((start, i) => start <= index && sizes[i]! > 0);

@@ -19,11 +19,17 @@ export interface Rows {
   readonly stretches?: readonly number[];
 }
 
+/** Where each of several stretches begins, one after the other, and where the last ends. */
+export function startsOf(sizes: readonly number[]): number[] {
+  const starts = [0];
+  for (const size of sizes) starts.push(starts.at(-1)! + size);
+  return starts;
+}
+
 /** The records of several files, one after the other. */
 export function concatRows(parts: readonly Rows[]): Rows {
   if (parts.length === 1) return parts[0]!;
-  const starts = [0];
-  for (const part of parts) starts.push(starts.at(-1)! + part.size);
+  const starts = startsOf(parts.map(({ size }) => size));
   const size = starts.at(-1)!;
   const grouped = parts.some(({ stretches }) => stretches !== undefined);
   return {

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { UserError } from '../../base/errors.js';
 import { fileError } from '../../base/files.js';
 
-const NEWLINE = 10;
+export const NEWLINE = 10;
 const CHUNK = 4 * 2 ** 20;
 /** Bytes of the longest record: a book has a few millions. */
 const MAX_RECORD = 256 * 2 ** 20;
@@ -110,7 +110,8 @@ export function decodeUtf8(bytes: Uint8Array, where: string): string {
   }
 }
 
-const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
+/** Whether a byte is white space of ASCII. */
+export const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
 /** The lines of a file that hold more than white space. */
 export function lineSpans(path: string): Spans {

@@ -90,7 +90,7 @@ describe('what was kept', () => {
   });
 
   const shown = (context: CompressedContext, options: object): string =>
-    renderExplanation('t', context, context.tokenIds!, model.tokenizer, { colour: false, ...options }).text;
+    renderExplanation('t', context, context.tokenIds!, model.tokenizer, { colour: false, ...options });
 
   it('is marked in the text, which stays as it was', () => {
     const text = shown(shared, {}).split('\n\n')[1]!;
