@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { span, type TokenBatch } from '../models/batch.js';
-import type { Decoder, Projections } from '../models/decoder.js';
+import type { Decoder } from '../models/decoder.js';
+import type { Projections } from '../models/decoder-layer.js';
 import { applyRotary, type RotaryTable } from '../models/ops.js';
 import { cosSin, inverseFrequencies } from '../models/rope.js';
 import { questionOption, seenBatch } from './prefill.js';

@@ -1,7 +1,9 @@
 /** Heads and their attention: one op where the engine has it, several where it has not. */
 import * as tf from '@tensorflow/tfjs-core';
+import { pieces } from '../base/iterate.js';
 import { fused, fusedAvailable } from '../engine/fused.js';
-import { applyRotary, type RotaryTable } from './ops.js';
+import { attentionMask } from './batch.js';
+import { applyRotary, softcap, type RotaryTable } from './ops.js';
 
 /** Queries [batch, heads, tokens, headDim] (of no use without heads), keys and values [batch, kvHeads, tokens, headDim]. */
 export interface Heads {
@@ -60,4 +62,74 @@ export function fusedAttention(
 ): tf.Tensor2D {
   const inputs = { queries, keys, values, queryPositions, keyPositions };
   return fused('KvdAttention', inputs, { scale, softcap, window })[0] as tf.Tensor2D;
+}
+
+/** What query tokens may look at. */
+export interface Sight {
+  /** Positions, [rows, tokens]. */
+  queries: tf.Tensor2D;
+  /** Positions of past rows and of the batch's own, [rows, heads or 1, keys]. */
+  keys: tf.Tensor3D;
+  window: number | undefined;
+  /** The mask of all query tokens, where they attend at once. */
+  mask?: tf.Tensor4D;
+}
+
+/** Mask of `count` query tokens from `first` on, of `group` heads each: [rows, heads or 1, group·count, keys]. */
+export function sightMask(
+  { queries, keys, window }: Sight,
+  group: number,
+  first: number,
+  count: number,
+): tf.Tensor4D {
+  const mask = attentionMask(tf.slice(queries, [0, first], [-1, count]), keys, window);
+  return group === 1 ? mask : tf.tile(mask, [1, 1, group, 1]);
+}
+
+export interface WeightedAttentionOptions {
+  /** Factor on the products of queries and keys. */
+  scale: number;
+  softcap: number | undefined;
+  /** Added to attention logits, [batch, kvHeads or 1, 1, keys]. */
+  bias: tf.Tensor4D | undefined;
+  /** Query tokens that attend at once. */
+  block: number;
+  /** Reduces the weights [batch, kvHeads, group, queries, keys] of the query tokens from `first` on. */
+  observe: ((weights: tf.Tensor5D, first: number) => tf.Tensor) | undefined;
+}
+
+/**
+ * Attention by way of its weights, of a block of query tokens at a time.
+ * @param keys [batch, kvHeads, rows, headDim], `values` likewise
+ * @returns heads side by side, [batch·tokens, heads·headDim], and what was observed of each block
+ */
+export function weightedAttention(
+  queries: tf.Tensor4D,
+  keys: tf.Tensor4D,
+  values: tf.Tensor4D,
+  sight: Sight,
+  { scale, softcap: cap, bias, block, observe }: WeightedAttentionOptions,
+): { rows: tf.Tensor2D; observed: tf.Tensor[] } {
+  const [batch, heads, tokens, headDim] = queries.shape;
+  const [, kvHeads, keyCount] = keys.shape;
+  const group = heads / kvHeads;
+  const attend = (first: number, count: number): tf.Tensor[] => {
+    const some = count === tokens ? queries : tf.slice(queries, [0, 0, first, 0], [-1, -1, count, -1]);
+    // Query heads that share a KV head are consecutive: their tokens become rows of one matrix.
+    const grouped = tf.reshape(some, [batch, kvHeads, group * count, headDim]);
+    const scores = softcap(tf.matMul(tf.mul(grouped, scale), keys, false, true), cap);
+    const masked = tf.add(scores, sight.mask ?? sightMask(sight, group, first, count));
+    const weights = tf.softmax(bias === undefined ? masked : tf.add(masked, bias));
+    const mixed = tf.reshape(tf.matMul(weights, values), [batch, heads, count, headDim]);
+    if (observe === undefined) return [mixed];
+    return [mixed, observe(tf.reshape(weights, [batch, kvHeads, group, count, keyCount]), first)];
+  };
+  const parts =
+    sight.mask !== undefined
+      ? [attend(0, tokens)]
+      : pieces(tokens, block).map(({ at, count }) => tf.tidy(() => attend(at, count)));
+  const mixed = parts.map(([part]) => part!);
+  const whole = mixed.length === 1 ? mixed[0]! : tf.concat(mixed, 2);
+  const rows = tf.reshape(tf.transpose(whole, [0, 2, 1, 3]), [batch * tokens, heads * headDim]);
+  return { rows: rows as tf.Tensor2D, observed: parts.flatMap(([, observed]) => observed ?? []) };
 }

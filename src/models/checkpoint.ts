@@ -5,7 +5,8 @@ import { writeFileAtomic } from '../base/files.js';
 import { architectures } from './architectures/index.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import { readModelConfig, type ModelConfig } from './config.js';
-import { Decoder, type DecoderWeights, type LayerWeights } from './decoder.js';
+import { Decoder, type DecoderWeights } from './decoder.js';
+import type { LayerWeights } from './decoder-layer.js';
 import { openCheckpoint, writeSafetensors, type TensorToWrite } from './safetensors.js';
 import { WeightReader } from './weight-reader.js';
 

@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DecoderPlan } from '../models/architectures/architecture.js';
 import type { ModelConfig } from '../models/config.js';
-import type { Decoder, DecoderWeights, LayerWeights } from '../models/decoder.js';
+import type { Decoder, DecoderWeights } from '../models/decoder.js';
+import type { LayerWeights } from '../models/decoder-layer.js';
 import type { Tokenizer } from '../models/tokenizer.js';
 import { UserError } from '../base/errors.js';
 import { Random } from '../engine/random.js';

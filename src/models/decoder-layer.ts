@@ -1,0 +1,219 @@
+/** One layer of a decoder: attention and MLP around the residual stream. */
+import * as tf from '@tensorflow/tfjs-core';
+import { checkpoint } from '../engine/checkpointing.js';
+import { fusedAvailable } from '../engine/fused.js';
+import type { DecoderPlan } from './architectures/architecture.js';
+import { fusedAttention, splitHeads, weightedAttention, type Sight } from './attention.js';
+import type { ModelConfig } from './config.js';
+import { addLora, type ActiveLora } from './lora.js';
+import { gatedActivations, normHeads, rmsNorm, type RotaryTable } from './ops.js';
+
+/** One layer's weights, ready to multiply from the right: matrices are [in, out], norms hold their full gain. */
+export interface LayerWeights {
+  inputNorm: tf.Tensor1D;
+  /** [hidden, (heads + 2·kvHeads)·headDim]: queries, keys, values side by side. */
+  qkv: tf.Tensor2D;
+  qkvBias?: tf.Tensor1D;
+  /** [headDim] */
+  queryNorm?: tf.Tensor1D;
+  keyNorm?: tf.Tensor1D;
+  attentionOut: tf.Tensor2D;
+  attentionOutBias?: tf.Tensor1D;
+  postAttentionNorm?: tf.Tensor1D;
+  mlpNorm: tf.Tensor1D;
+  /** [hidden, 2·intermediate]: gate and up side by side. */
+  gateUp: tf.Tensor2D;
+  mlpDown: tf.Tensor2D;
+  postMlpNorm?: tf.Tensor1D;
+}
+
+/** A layer of a model. */
+export interface Layer {
+  index: number;
+  config: ModelConfig;
+  plan: DecoderPlan;
+  weights: LayerWeights;
+}
+
+/** Queries and keys of a layer's new tokens; the raw ones before rotary embedding, after a norm of their own. */
+export interface Projections {
+  /** [batch, tokens, heads, headDim] */
+  rawQueries: tf.Tensor4D;
+  /** [batch, tokens, kvHeads, headDim] */
+  rawKeys: tf.Tensor4D;
+  /** After rotary embedding, [batch, heads, tokens, headDim]. */
+  queries: tf.Tensor4D;
+}
+
+/** Who looks on during a pass. */
+export interface Observers {
+  /**
+   * Reduces the attention weights [batch, kvHeads, group, queries, keys] of the query tokens from `first` on to
+   * what is wanted of them. Long batches come in several pieces, whose results are added up.
+   */
+  observeAttention?: (layer: number, weights: tf.Tensor5D, first: number) => tf.Tensor;
+  /** What becomes of the pieces' results; they are added up unless given. */
+  mergeObserved?: (parts: tf.Tensor[]) => tf.Tensor;
+  /** Reduces queries and keys to what is wanted of them. */
+  observeProjections?: (layer: number, projections: Projections) => tf.Tensor;
+}
+
+/** What one layer is given beside the residual stream. */
+export interface Pass {
+  batch: number;
+  tokens: number;
+  rotary: RotaryTable;
+  /** Of a layer that attends. */
+  sight?: Sight;
+  past?: { keys: tf.Tensor4D; values: tf.Tensor4D };
+  join?: boolean | undefined;
+  lora?: ActiveLora | undefined;
+  observers: Observers;
+  /** Added to attention logits, [batch, kvHeads or 1, 1, keys]. */
+  bias?: tf.Tensor4D | undefined;
+  /** Query tokens that attend at once. */
+  block: number;
+}
+
+/** What one layer leaves. (A type, so that tf.tidy takes it.) */
+export type LayerResult = {
+  x: tf.Tensor2D;
+  /** [batch, kvHeads, tokens, headDim] */
+  keys: tf.Tensor4D;
+  values: tf.Tensor4D;
+  observed?: tf.Tensor;
+  projected?: tf.Tensor;
+  /** Past rows and the layer's own, where they were to be joined. */
+  joined?: { keys: tf.Tensor4D; values: tf.Tensor4D };
+};
+
+/** Whether attention is one op, which leaves no weights to look at. */
+export function attendsAtOnce({ bias, observers }: Pick<Pass, 'bias' | 'observers'>): boolean {
+  return fusedAvailable() && bias === undefined && observers.observeAttention === undefined;
+}
+
+/** A whole layer. */
+export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
+  const { config, plan, weights } = layer;
+  const norm = (value: tf.Tensor2D, gain: tf.Tensor1D): tf.Tensor2D =>
+    rmsNorm(value, gain, config.rmsNormEps);
+
+  const attended = attend(layer, norm(x, weights.inputNorm), pass);
+  let attention = attended.x;
+  if (weights.postAttentionNorm) attention = norm(attention, weights.postAttentionNorm);
+  const middle = tf.add<tf.Tensor2D>(x, attention);
+  const gateUp = tf.matMul<tf.Tensor2D>(norm(middle, weights.mlpNorm), weights.gateUp);
+  let mlp = tf.matMul<tf.Tensor2D>(gatedActivations[plan.activation](gateUp), weights.mlpDown);
+  if (weights.postMlpNorm) mlp = norm(mlp, weights.postMlpNorm);
+  return { ...attended, x: tf.add(middle, mlp) };
+}
+
+function attend(layer: Layer, h: tf.Tensor2D, pass: Pass): LayerResult {
+  const { index, config, plan, weights } = layer;
+  const { numHeads, numKvHeads, rmsNormEps } = config;
+  const { past, bias, block } = pass;
+  const { observeAttention, mergeObserved = tf.addN, observeProjections } = pass.observers;
+  const sight = pass.sight!;
+
+  let qkv = tf.matMul<tf.Tensor2D>(h, weights.qkv);
+  if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
+  if (pass.lora) qkv = addLora(qkv, h, pass.lora, index, ['q', 'k', 'v']);
+  qkv = normHeads(qkv, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
+  const counts = { heads: numHeads, kvHeads: numKvHeads };
+  const { query, key, value } = splitHeads(qkv, pass.batch, counts, pass.rotary);
+  const projected = observeProjections?.(index, projections(config, qkv, query));
+
+  const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
+  const values = past === undefined ? value : tf.concat([past.values, value], 2);
+  const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap };
+  const observe =
+    observeAttention && ((seen: tf.Tensor5D, first: number) => observeAttention(index, seen, first));
+  const { rows, observed } = attendsAtOnce(pass)
+    ? {
+        rows: fusedAttention(query, keys, values, sight.queries, sight.keys, {
+          ...settings,
+          window: sight.window,
+        }),
+        observed: [],
+      }
+    : weightedAttention(query, keys, values, sight, { ...settings, bias, block, observe });
+  return {
+    x: attentionOutput(layer, rows, pass.lora),
+    keys: key,
+    values: value,
+    ...(past !== undefined && pass.join === true && { joined: { keys, values } }),
+    ...(observed.length > 0 && { observed: mergeObserved(observed) }),
+    ...(projected !== undefined && { projected }),
+  };
+}
+
+/** What observers of projections see: of [batch·tokens, (heads + 2·kvHeads)·headDim] before rotary embedding. */
+function projections(config: ModelConfig, qkv: tf.Tensor2D, queries: tf.Tensor4D): Projections {
+  const { numHeads, numKvHeads, headDim } = config;
+  const [batch, , tokens] = queries.shape;
+  const heads = tf.reshape(qkv, [batch, tokens, numHeads + 2 * numKvHeads, headDim]);
+  const [rawQueries, rawKeys] = tf.split(heads, [numHeads, numKvHeads, numKvHeads], 2) as tf.Tensor4D[];
+  return { rawQueries: rawQueries!, rawKeys: rawKeys!, queries };
+}
+
+/** The heads of every token, side by side, through the output projection. */
+function attentionOutput(
+  { index, weights }: Layer,
+  rows: tf.Tensor2D,
+  lora: ActiveLora | undefined,
+): tf.Tensor2D {
+  let out = tf.matMul<tf.Tensor2D>(rows, weights.attentionOut);
+  if (weights.attentionOutBias) out = tf.add(out, weights.attentionOutBias);
+  return lora ? addLora(out, rows, lora, index, ['o']) : out;
+}
+
+/** Keys and values of a last layer whose output nobody needs. */
+export function runForCache({ index, config, weights }: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
+  const { numHeads, numKvHeads, headDim, rmsNormEps } = config;
+  const h = rmsNorm(x, weights.inputNorm, rmsNormEps);
+  const width = 2 * numKvHeads * headDim;
+  const columns = tf.slice(weights.qkv, [0, numHeads * headDim], [-1, width]);
+  let kv = tf.matMul<tf.Tensor2D>(h, columns);
+  if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
+  if (pass.lora) kv = addLora(kv, h, pass.lora, index, ['k', 'v']);
+  kv = normHeads(kv, weights, [0, numKvHeads, numKvHeads], rmsNormEps);
+  const { key, value } = splitHeads(kv, pass.batch, { heads: 0, kvHeads: numKvHeads }, pass.rotary);
+  return { x, keys: key, values: value };
+}
+
+/** Of `tensors` those that bear the names of `some`. */
+function among<T extends object>(tensors: Readonly<Record<string, tf.Tensor>>, some: T): T {
+  return Object.fromEntries(Object.keys(some).map((name) => [name, tensors[name]!])) as T;
+}
+
+/** `runLayer`, computed again in the backward pass; nobody observes it, and nothing is joined. */
+export function runCheckpointed(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
+  const { rotary, sight, past, bias, lora, batch, tokens, block } = pass;
+  const { queries, keys: positions, mask, window } = sight!;
+  const weights = Object.values(layer.weights) as tf.Tensor[];
+  const pairs = Object.values(lora?.adapter.layers[layer.index] ?? {}).flatMap(({ a, b }) => [a, b]);
+  const [next, keys, values] = checkpoint(
+    (given) => {
+      const again = runLayer(layer, given.x as tf.Tensor2D, {
+        ...{ batch, tokens, block, observers: {} },
+        rotary: { cos: given.cos!, signedSin: given.signedSin! },
+        sight: {
+          queries: given.queries as tf.Tensor2D,
+          keys: given.positions as tf.Tensor3D,
+          window,
+          ...(mask && { mask: given.mask as tf.Tensor4D }),
+        },
+        ...(past && { past: { keys: given.keys as tf.Tensor4D, values: given.values as tf.Tensor4D } }),
+        ...(bias && { bias: given.bias as tf.Tensor4D }),
+        lora: lora && { ...lora, ...(lora.routing && { routing: among(given, lora.routing) }) },
+      });
+      return [again.x, again.keys, again.values];
+    },
+    {
+      inputs: { x, ...past, ...(bias && { bias }), ...lora?.routing },
+      constants: { ...rotary, queries, positions, ...(mask && { mask }) },
+      variables: [...weights, ...pairs].filter((tensor) => tensor instanceof tf.Variable),
+    },
+  );
+  return { x: next as tf.Tensor2D, keys: keys as tf.Tensor4D, values: values as tf.Tensor4D };
+}
