@@ -17,6 +17,7 @@ import { loadDecoder } from '../models/checkpoint.js';
 import type { Decoder } from '../models/decoder.js';
 import { greedy } from '../models/generate.js';
 import { openSafetensors, type SafetensorsFile } from '../models/safetensors.js';
+import { largestDifference } from './verify.js';
 
 /** Relative tolerance of scores; they carry the float32 error of all layers before. */
 export const SCORE_TOLERANCE = 1e-4;
@@ -68,22 +69,6 @@ function readInfo(folder: string): Map<string, Entry> {
   });
   return new Map(entries);
 }
-
-function largest(
-  ours: ArrayLike<number>,
-  reference: ArrayLike<number>,
-  scale: (x: number) => number,
-): number {
-  if (ours.length !== reference.length) return Infinity;
-  let most = 0;
-  for (let i = 0; i < reference.length; i++) {
-    const gap = Math.abs(ours[i]! - reference[i]!) / scale(Math.abs(reference[i]!));
-    most = Number.isNaN(gap) ? Infinity : Math.max(most, gap);
-  }
-  return most;
-}
-
-const relativeToOne = (x: number): number => 1 + x;
 
 /**
  * Largest difference of one layer's scores, relative to the reference's or, where those have both signs and pass near
@@ -196,7 +181,7 @@ function compareScores(ranking: Ranking, { file, heads, tokens }: Reference): nu
 function compareKeys(cache: KvCache, file: SafetensorsFile): number | undefined {
   if (!file.has('keys.0')) return undefined;
   const differences = cache.keys.map((keys, layer) =>
-    largest(keys.dataSync(), file.readFloat(`keys.${layer}`).data, relativeToOne),
+    largestDifference(keys.dataSync(), file.readFloat(`keys.${layer}`).data),
   );
   return Math.max(...differences);
 }
@@ -237,7 +222,7 @@ function checkFile(
       const batch = makeBatch([ids.continuation], { starts: cache.nextPositions });
       return model.logits(model.forward(batch, { past: cache }).hidden).dataSync();
     }) as unknown as Float32Array;
-    const difference = largest(logits, file.readFloat('continuation_logits').data, relativeToOne);
+    const difference = largestDifference(logits, file.readFloat('continuation_logits').data);
     const wanted = [...file.readInt('greedy_ids').data];
     const [tokens] = greedy(model, cache, [ids.continuation.slice(0, 1)], {
       maxNewTokens: wanted.length,

@@ -35,15 +35,21 @@ export interface Check {
   passed: boolean;
 }
 
+/** Largest |ours − reference| / (1 + |reference|); infinite where the lengths differ or something is no number. */
+export function largestDifference(ours: ArrayLike<number>, reference: ArrayLike<number>): number {
+  let most = ours.length === reference.length ? 0 : Infinity;
+  for (let i = 0; i < reference.length; i++) {
+    const gap = Math.abs(ours[i]! - reference[i]!) / (1 + Math.abs(reference[i]!));
+    most = Number.isNaN(gap) ? Infinity : Math.max(most, gap);
+  }
+  return most;
+}
+
 class Checks {
   readonly list: Check[] = [];
 
   compare(name: string, ours: ArrayLike<number>, reference: ArrayLike<number>): void {
-    let difference = ours.length === reference.length ? 0 : Infinity;
-    for (let i = 0; i < reference.length; i++) {
-      const gap = Math.abs(ours[i]! - reference[i]!) / (1 + Math.abs(reference[i]!));
-      difference = Number.isNaN(gap) ? Infinity : Math.max(difference, gap);
-    }
+    const difference = largestDifference(ours, reference);
     this.list.push({ name, difference, passed: difference <= TOLERANCE });
   }
 }
