@@ -5,16 +5,9 @@ import { take } from '../base/iterate.js';
 import { evaluateBatches } from '../evaluation/evaluate.js';
 import { inBatches } from '../evaluation/prepared.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
-import {
-  budgetsOf,
-  describeBudget,
-  keptTokens,
-  type Budget,
-  type BudgetSpellings,
-} from '../experiment/retention.js';
+import { keptTokens } from '../experiment/retention.js';
 import type { Experiment } from '../experiment/schema.js';
 import { methods } from '../methods/index.js';
-import type { FixedBudget, Method } from '../methods/method.js';
 import type { Store } from '../store/store.js';
 import { tasks } from '../tasks/index.js';
 import type { Task, TaskSample } from '../tasks/task.js';
@@ -25,6 +18,7 @@ import {
   loadAdapters,
   type FoundAdapters,
 } from './adapters.js';
+import { cellsOf, type Cell } from './cells.js';
 import { alone } from './exclusive.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
@@ -66,28 +60,6 @@ export interface EvalResult {
   reused: boolean;
   /** Whether it went on where an earlier one stopped. */
   resumed: boolean;
-}
-
-interface Cell {
-  method: string;
-  options: Record<string, unknown>;
-  budget: Budget;
-  /** Of the budget. */
-  label: string;
-}
-
-function budgetsFor(method: Method, spellings: BudgetSpellings): FixedBudget[] {
-  if (method.budget !== 'free') return [method.budget];
-  return budgetsOf(spellings).map((budget) => ({ budget, label: describeBudget(budget) }));
-}
-
-/** Cells in the order of evaluation; a method of fixed budget has one, whatever the budgets. */
-function cellsOf(experiment: Experiment): Cell[] {
-  const { evaluation } = experiment;
-  if (evaluation === undefined) return [];
-  return evaluation.methods.flatMap(({ name, ...options }) =>
-    budgetsFor(methods.get(name), evaluation).map((budget) => ({ method: name, options, ...budget })),
-  );
 }
 
 /** An evaluation as it is looked for in the store and worked off. */

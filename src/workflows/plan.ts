@@ -2,12 +2,13 @@
 import { cellCost, FURTHER } from '../evaluation/cell-cost.js';
 import { configOf } from '../experiment/check.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
-import { budgetsOf, describeBudget, keptTokens } from '../experiment/retention.js';
+import { keptTokens } from '../experiment/retention.js';
 import type { Experiment } from '../experiment/schema.js';
 import { methods } from '../methods/index.js';
 import type { ModelConfig } from '../models/config.js';
 import { tasks } from '../tasks/index.js';
 import { stepCost } from '../training/step-cost.js';
+import { cellsOf } from './cells.js';
 import { gpu, gpuNames, secondsOf, type Device } from './plan-devices.js';
 
 export interface TrainingPlan {
@@ -112,31 +113,24 @@ async function planCells(
   const { device } = options;
   const task = tasks.get(evaluation.task);
   const plans: CellPlan[] = [];
-  for (const { name, ...methodOptions } of evaluation.methods) {
-    const method = methods.get(name);
-    const budgets =
-      method.budget === 'free'
-        ? budgetsOf(evaluation).map((budget) => ({ budget, label: describeBudget(budget) }))
-        : [method.budget];
-    for (const { budget, label } of budgets) {
-      const cost = await cellCost(
-        {
-          ...{ config, method, methodOptions, task, foldTokens: evaluation.fold_tokens },
-          context: contextOf(experiment, config, options),
-          keptRows: (length) => keptTokens(budget, length),
-          batchSize: evaluation.batch_size,
-          maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
-          intrinsic: evaluation.intrinsic,
-        },
-        device.fused,
-      );
-      const [one, more] = cost.work.map((work) => secondsOf(work, device)) as [number, number];
-      const further = (evaluation.max_new_tokens ?? task.maxNewTokens) - 1;
-      plans.push({
-        ...{ method: name, budget: label, memory: cost.memory, cache: cost.cache, total: sum(cost.memory) },
-        batchSeconds: one + Math.max(0, further) * ((more - one) / FURTHER),
-      });
-    }
+  const maxNewTokens = evaluation.max_new_tokens ?? task.maxNewTokens;
+  for (const { method, options: methodOptions, budget, label } of cellsOf(experiment)) {
+    const cost = await cellCost(
+      {
+        ...{ config, method: methods.get(method), methodOptions, task, maxNewTokens },
+        context: contextOf(experiment, config, options),
+        keptRows: (length) => keptTokens(budget, length),
+        foldTokens: evaluation.fold_tokens,
+        batchSize: evaluation.batch_size,
+        intrinsic: evaluation.intrinsic,
+      },
+      device.fused,
+    );
+    const [one, more] = cost.work.map((work) => secondsOf(work, device)) as [number, number];
+    plans.push({
+      ...{ method, budget: label, memory: cost.memory, cache: cost.cache, total: sum(cost.memory) },
+      batchSeconds: one + Math.max(0, maxNewTokens - 1) * ((more - one) / FURTHER),
+    });
   }
   return plans;
 }
