@@ -9,7 +9,7 @@ export interface Interruption {
 }
 
 /** A terminal's, a process manager's, and the one that `sbatch --signal` sends before the time is up. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const;
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const;
 const SHOW_CURSOR = '\u001B[?25h';
 
 export function watchInterruption(): Interruption {

@@ -11,7 +11,8 @@ import { targets } from '../reports/sections/index.js';
 import type { Target } from '../reports/sections/section.js';
 import { Store } from '../store/store.js';
 import { documentOf, type Reproduction, RECORD } from './stored-report.js';
-import { experimentProcesses } from './experiment-processes.js';
+import { childrenAtOnce } from './children.js';
+import { runInProcess } from './experiment-process.js';
 import { loadChecked } from './experiments.js';
 import { interrupted } from './interruption.js';
 import { withProgress, type Tick } from './progress.js';
@@ -166,11 +167,11 @@ export async function reproduce(
     ),
   );
   const store = Store.open(db);
-  const processes = jobs > 1 ? experimentProcesses(jobs) : undefined;
+  const children = jobs > 1 ? childrenAtOnce(jobs) : undefined;
   const done = new Map<string, Done>();
   const end = (hash: string, result: Done): void => {
     done.set(hash, result);
-    if (processes === undefined) say(result.summary);
+    if (children === undefined) say(result.summary);
     for (const course of courses.filter(({ missing }) => missing.delete(hash) && missing.size === 0))
       finish(store, course, done, options);
   };
@@ -180,8 +181,10 @@ export async function reproduce(
       after: planned.parent === undefined ? [] : [adapterFolder(planned.parent.experiment)],
       run: async () => {
         const { loaded, sets } = complete(planned);
-        const order = { file: loaded.file, hash: loaded.hash, sets, db };
-        const result = await (processes?.run(order) ?? runExperiment(loaded, store, quiet));
+        const result =
+          children === undefined
+            ? await runExperiment(loaded, store, quiet)
+            : await runInProcess({ file: loaded.file, hash: loaded.hash, sets, db }, children);
         end(hash, result);
         tick(done.size, result.summary);
       },
@@ -192,8 +195,8 @@ export async function reproduce(
     await withProgress(
       `${units.size} experiments, ${jobs} at once`,
       units.size,
-      quiet || processes === undefined,
-      (tick) => runPieces(pieces(tick), jobs, () => processes?.stop()),
+      quiet || children === undefined,
+      (tick) => runPieces(pieces(tick), jobs, () => children?.stop()),
     );
     return documentOf(store, { targets: chosen });
   } catch (error) {
@@ -202,8 +205,8 @@ export async function reproduce(
     }
     throw error;
   } finally {
-    processes?.release();
-    if (processes !== undefined) for (const { summary } of done.values()) say(summary);
+    children?.release();
+    if (children !== undefined) for (const { summary } of done.values()) say(summary);
     store.close();
   }
 }

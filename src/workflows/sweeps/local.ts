@@ -1,15 +1,14 @@
 /** Tasks as processes of this machine, several at once, one GPU each where there are any. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { UserError } from '../../base/errors.js';
 import { runPieces } from '../../base/schedule.js';
+import { childrenAtOnce } from '../children.js';
 import { interrupted } from '../interruption.js';
-import { withProgress } from '../progress.js';
+import { withProgress, type Tick } from '../progress.js';
 import { taskLog, type Sweep } from './folder.js';
 import { taskCommand, type Launcher } from './launcher.js';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const;
 
 function gpus(): number {
   try {
@@ -39,64 +38,42 @@ export const local: Launcher = {
   reference: 'GNU parallel',
   start: async ({ folder, sweep, tasks, jobs, quiet }, note) => {
     note(`${hostname()}:${process.pid}`);
-    const running = new Set<ChildProcess>();
+    const children = childrenAtOnce(jobs);
     const devices = gpus();
     const slots = Array.from({ length: jobs }, (_, i) => i);
-    let stopping = false;
     let failed = 0;
-    const stop = (): void => {
-      stopping = true;
-      running.forEach((child) => child.kill('SIGTERM'));
-    };
-    const run = (task: number): Promise<void> => {
-      if (stopping) return Promise.resolve();
+    const run = async (task: number): Promise<void> => {
+      if (children.stopping()) return;
       const slot = slots.shift()!;
       const log = openSync(taskLog(folder, task), 'a');
       const [program, ...args] = taskCommand(folder, task);
       const child = spawn(program!, args, {
         cwd: sweep.cwd,
-        // A signal of the terminal reaches tasks through this process alone, once.
         detached: true,
         stdio: ['ignore', log, log],
-        env: {
-          TF_NUM_INTRAOP_THREADS: `${Math.max(1, Math.floor(availableParallelism() / jobs))}`,
-          ...(devices > 0 && { CUDA_VISIBLE_DEVICES: `${slot % devices}` }),
-          ...process.env,
-        },
+        env: { ...(devices > 0 && { CUDA_VISIBLE_DEVICES: `${slot % devices}` }), ...children.env },
       });
       closeSync(log);
-      running.add(child);
-      return new Promise((done, reject) => {
-        child.once('error', reject);
-        child.once('exit', (code) => {
-          running.delete(child);
-          slots.push(slot);
-          if (code !== 0) failed++;
-          done();
-        });
-      });
+      const { code } = await children.ended(child);
+      slots.push(slot);
+      if (code !== 0) failed++;
     };
-    for (const signal of SIGNALS) process.on(signal, stop);
-    try {
-      await withProgress(
-        `${tasks.length} tasks, ${jobs} at once`,
-        Math.max(1, tasks.length),
-        quiet,
-        (tick) => {
-          let ended = 0;
-          const pieces = tasks.map((task) => ({
-            run: async () => {
-              await run(task);
-              tick(++ended, sweep.tasks[task]!.name);
-            },
-          }));
-          return runPieces(pieces, jobs, stop);
+    const work = (tick: Tick): Promise<void[]> => {
+      let ended = 0;
+      const pieces = tasks.map((task) => ({
+        run: async () => {
+          await run(task);
+          tick(++ended, sweep.tasks[task]!.name);
         },
-      );
+      }));
+      return runPieces(pieces, jobs, children.stop);
+    };
+    try {
+      await withProgress(`${tasks.length} tasks, ${jobs} at once`, tasks.length, quiet, work);
     } finally {
-      for (const signal of SIGNALS) process.off(signal, stop);
+      children.release();
     }
-    if (stopping) throw interrupted(`kvd sweep retry ${folder}`);
+    if (children.stopping()) throw interrupted(`kvd sweep retry ${folder}`);
     if (failed > 0) {
       throw new UserError('tasks-failed', `${failed} of ${tasks.length} tasks failed`, {
         where: folder,
