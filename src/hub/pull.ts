@@ -70,10 +70,7 @@ async function ask<T>(
 }
 
 /** The files of a repository at a revision, with their checksums; names that lead outside it are refused. */
-async function remoteRepository(
-  repository: Repository,
-  settings: HubSettings,
-): Promise<RemoteRepository> {
+async function remoteRepository(repository: Repository, settings: HubSettings): Promise<RemoteRepository> {
   const { kind, id, revision } = repository;
   const asked = askedOf(repository, settings);
   const access = { hubUrl: settings.endpoint };

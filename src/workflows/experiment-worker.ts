@@ -42,6 +42,7 @@ process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 process.once('message', (order: Order) => {
   void carryOut(order).then((answer) => {
     process.removeAllListeners('disconnect');
-    process.send!(answer, () => process.disconnect());
+    // Nobody waits for the answer where the parent is gone.
+    if (process.connected) process.send!(answer, () => process.connected && process.disconnect());
   });
 });
