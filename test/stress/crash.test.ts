@@ -3,14 +3,15 @@
  * leave equals what an undisturbed run leaves. KVD_STRESS=N kills each of them N times (`npm run stress`); else a few.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/hash.js';
 import { diagnoseDatabase } from '../../src/store/health.js';
 import { Store } from '../../src/store/store.js';
 import { faultEnvironment, faults, type Fault } from '../helpers/faults.js';
+import { startHub, type StandInHub } from '../helpers/hub.js';
 import { setupStandIns } from '../helpers/setup.js';
 
 const kvd = resolve('bin/run.js');
@@ -24,6 +25,8 @@ interface Command {
   short: number;
   /** Whether processes that it starts write too: when one of them is killed it ends with an error of its own. */
   hasHelpers?: boolean;
+  /** Whether a file has its last content from when it has its name, so that a killed command leaves only such. */
+  writesOnce?: boolean;
   /** What it needs in its folder. @returns its environment */
   prepare?(folder: string): NodeJS.ProcessEnv;
 }
@@ -35,6 +38,21 @@ const tiny = sets(
 );
 const experiment = resolve('experiments/nano/table2-quick.yaml');
 
+let hub: StandInHub;
+beforeAll(async () => {
+  const shipped = resolve('models/nano/llama-small');
+  const names = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+  const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(shipped, name))]));
+  hub = await startHub({ 'org/small': { files } });
+});
+afterAll(() => hub.close());
+
+const sideBySide: Command = {
+  name: 'reproduce --jobs 2',
+  args: ['reproduce', 'table2', '--scale', 'nano', '--quick', '--jobs', '2', ...tiny],
+  short: 0,
+  hasHelpers: true,
+};
 const commands: Command[] = [
   {
     name: 'train',
@@ -50,8 +68,24 @@ const commands: Command[] = [
     short: 1,
   },
   { name: 'setup', args: ['setup'], short: 2, hasHelpers: true, prepare: setupStandIns },
+  {
+    name: 'models pull',
+    args: ['models', 'pull', 'org/small'],
+    short: 2,
+    writesOnce: true,
+    prepare: (folder) => ({ ...process.env, ...hub.env(join(folder, 'hub')) }),
+  },
+  {
+    name: 'compress',
+    args: ['compress', resolve('datasets/nano-report.txt'), '--fold-tokens', '256', '-o', 'c.safetensors'],
+    short: 1,
+    writesOnce: true,
+  },
   { name: 'reproduce', args: ['reproduce', 'table2', '--scale', 'nano', '--quick', ...tiny], short: 0 },
+  sideBySide,
 ];
+
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms).unref());
 
 interface Ended {
   code: number | null;
@@ -60,11 +94,12 @@ interface Ended {
   ms: number;
 }
 
+/** Starts a command, killed once `death` has come; it has ended when all processes that it started have. */
 function start(
   command: Command,
   folder: string,
   env: NodeJS.ProcessEnv,
-  killAfterMs?: number,
+  death?: Promise<void>,
 ): Promise<Ended> {
   const started = performance.now();
   const child = spawn(process.execPath, [kvd, ...command.args], {
@@ -75,49 +110,55 @@ function start(
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (data: Buffer) => (output += data.toString()));
-  const timer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  void death?.then(() => child.kill('SIGKILL'));
   return new Promise((done) =>
-    child.once('close', (code, signal) => {
-      clearTimeout(timer);
-      done({ code, signal, output, ms: performance.now() - started });
-    }),
+    child.once('close', (code, signal) => done({ code, signal, output, ms: performance.now() - started })),
   );
 }
 
 /** Whatever of a stored row is the same each time: not ids, clocks and seconds. */
-function steady(record: object): unknown {
+function steady(record: object): string {
   const drop = /(_at|^at|^id|seconds|per_second|path)$/;
-  return JSON.parse(JSON.stringify(record), (key, value: unknown) =>
-    drop.test(key) ? undefined : value,
-  ) as unknown;
+  return JSON.stringify(record, (key, value: unknown) => (drop.test(key) ? undefined : value));
 }
 
-/** All that a command left: rows of the database, and hashes of files that are no database, lock or log. */
-function leftBy(folder: string): unknown {
+/** Files that are no database, lock, log or unfinished write: paths and hashes, or where links lead. */
+function filesIn(folder: string): Record<string, string> {
+  const skip = /sqlite|\.lock|\/lock$|\.tmp$|^log$|\.npm|README\.md$/;
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .filter((name) => !skip.test(name))
+    .map((name): [string, string] => {
+      const path = join(folder, name);
+      return [name, lstatSync(path).isSymbolicLink() ? readlinkSync(path) : sha256(readFileSync(path))];
+    });
+  return Object.fromEntries(entries);
+}
+
+/** All that a command left: rows of the database, in any order, and files. */
+function leftBy(folder: string): { rows: string[]; files: Record<string, string> } {
   const database = join(folder, 'runs', 'kvd.sqlite');
-  const rows: unknown[] = [];
+  const rows: string[] = [];
   if (existsSync(database)) {
     expect(diagnoseDatabase(database).problems).toEqual([]);
     const store = Store.open(database);
     store.withRecords(undefined, (records) => {
       for (const record of records) {
-        if (!('metric' in record && record.metric.name === 'tokens_per_second')) rows.push(steady(record));
+        if ('metric' in record && record.metric.name === 'tokens_per_second') continue;
+        // A reproduction's configuration names the ids of its runs.
+        const { run } = { run: undefined, ...record };
+        const named = run?.kind === 'reproduce' ? { run: { ...run, config: '', config_hash: '' } } : record;
+        rows.push(steady(named));
       }
     });
     store.close();
   }
-  const skip = /sqlite|\.lock|\/lock$|\.tmp$|^log$|\.npm|README\.md$/;
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .filter((name) => !skip.test(name))
-    .sort()
-    .map((name) => [name, sha256(readFileSync(join(folder, name)))]);
-  return { rows, files };
+  return { rows: rows.sort(), files: filesIn(folder) };
 }
 
 function prepared(command: Command): { folder: string; env: NodeJS.ProcessEnv } {
-  const folder = mkdtempSync(join(tmpdir(), `kvd-crash-${command.name}-`));
+  const folder = mkdtempSync(join(tmpdir(), `kvd-crash-${command.name.replaceAll(' ', '-')}-`));
   return { folder, env: command.prepare?.(folder) ?? process.env };
 }
 
@@ -136,7 +177,8 @@ describe.skipIf(faults === undefined)('killed and run again (skipped without Lin
       const whole = await start(command, calm.folder, env);
       expect(whole, whole.output).toMatchObject({ code: 0 });
       const wanted = leftBy(calm.folder);
-      const calls = Number(readFileSync(count, 'utf8'));
+      // A line of each process.
+      const calls = Math.max(...readFileSync(count, 'utf8').trim().split('\n').map(Number));
       expect(calls).toBeGreaterThan(10);
       const draw = draws(42);
       let survived = 0;
@@ -147,10 +189,15 @@ describe.skipIf(faults === undefined)('killed and run again (skipped without Lin
           const kind = (i + round) % 3;
           const at = 1 + Math.floor(draw() * calls);
           const fault = kind === 2 ? { under: folder } : { under: folder, at, torn: kind === 1 };
-          const after = kind === 2 ? draw() * whole.ms : undefined;
+          const after = kind === 2 ? pause(draw() * whole.ms) : undefined;
           const ended = await start(command, folder, { ...env, ...faultVariables(fault) }, after);
           if (ended.code === 0) break;
           if (command.hasHelpers !== true) expect(ended, ended.output).toMatchObject({ signal: 'SIGKILL' });
+          expect(ended.output).not.toMatch(/\n\s+at /);
+          if (command.writesOnce === true) {
+            const named = Object.entries(filesIn(folder)).filter(([name]) => !name.endsWith('.incomplete'));
+            expect(wanted.files).toMatchObject(Object.fromEntries(named));
+          }
           survived++;
           if (!long) break;
         }
@@ -163,6 +210,29 @@ describe.skipIf(faults === undefined)('killed and run again (skipped without Lin
         process.stderr.write(`kvd ${command.name}: ${survived} kills survived, of ${calls} writing calls\n`);
     });
   }
+});
+
+it('kvd reproduce --jobs 2: children whose parent is killed save and end; run again, it goes on from there', async () => {
+  const { folder, env } = prepared(sideBySide);
+  const saved = async (): Promise<void> => {
+    while (!Object.keys(filesIn(folder)).some((name) => name.endsWith('state.safetensors'))) await pause(50);
+  };
+  const killed = await start(sideBySide, folder, env, saved());
+  expect(killed, killed.output).toMatchObject({ signal: 'SIGKILL' });
+  expect(killed.output).toContain('Saving');
+  expect(killed.output).not.toMatch(/\n\s+at /);
+  const look = <T>(read: (store: Store) => T): T => {
+    const store = Store.open(join(folder, 'runs', 'kvd.sqlite'), { readonly: true });
+    const seen = read(store);
+    store.close();
+    return seen;
+  };
+  expect(look((store) => store.listRuns().map(({ status }) => status))).not.toContain('running');
+  const again = await start(sideBySide, folder, env);
+  expect(again, again.output).toMatchObject({ code: 0 });
+  expect(again.output).toContain('adapter resumed');
+  // kvd and h2i and h2a at two ratios, the whole cache, dodo and icae at one; four questions each.
+  expect(look((store) => store.cellSummaries().map(({ n }) => n))).toEqual(Array(9).fill(4));
 });
 
 /** The variables of a fault alone. */

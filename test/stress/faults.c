@@ -6,7 +6,7 @@
  *   KVD_FAULT_ERRNO  0: the process is killed before the call. Else this call and all later ones fail with it,
  *                    but for removals when it is a matter of space
  *   KVD_FAULT_TORN   1: a write is done by half before the process is killed
- *   KVD_FAULT_COUNT  file that gets the number of calls at exit
+ *   KVD_FAULT_COUNT  file to which each process adds a line at exit: the number of its calls
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -44,7 +44,7 @@ __attribute__((destructor)) static void finish(void) {
   long count = calls;
   if (path == NULL || count == 0) return;
   under = NULL;
-  FILE *file = fopen(path, "w");
+  FILE *file = fopen(path, "a");
   if (file == NULL) return;
   fprintf(file, "%ld\n", count);
   fclose(file);
