@@ -9,13 +9,13 @@ export async function prepare(work) {
   const session = await openSession(work.folder);
   const { task, samples } = samplesOf(work);
   const run = async () => {
-    for (const name of work.methods) {
+    for (const { name, ...given } of work.methods) {
       const method = methods.get(name);
       const request = {
         ...session,
         task,
         method,
-        methodOptions: method.options.parse({}),
+        methodOptions: method.options.parse(given),
         keptRows: (length) => keptRows(work.retention, length),
         batchSize: 50,
         maxNewTokens: work.new,

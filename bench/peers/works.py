@@ -128,7 +128,10 @@ def evaluate(work, samples, variant):
     from transformers import AutoModelForCausalLM, DynamicCache
 
     model = AutoModelForCausalLM.from_pretrained(samples["folder"], dtype=torch.float32).eval()
-    presses = [getattr(kvpress, name)(compression_ratio=1 - work["retention"]) for name in work["presses"]]
+    presses = []
+    for press in work["presses"]:
+        options = {key: value for key, value in press.items() if key != "name"}
+        presses.append(getattr(kvpress, press["name"])(compression_ratio=1 - work["retention"], **options))
 
     def answer(cache, length, question):
         ids = torch.tensor([question])

@@ -65,6 +65,18 @@ export interface AttentionScore {
   finish: (attention: tf.Tensor4D) => tf.Tensor3D;
 }
 
+/** The tokens from the first to the last that counts in any sequence. */
+function counted(queries: Float32Array, tokens: number): { first: number; count: number } {
+  let first = tokens;
+  let last = 0;
+  queries.forEach((weight, i) => {
+    if (weight === 0) return;
+    first = Math.min(first, i % tokens);
+    last = Math.max(last, i % tokens);
+  });
+  return { first, count: last + 1 - first };
+}
+
 /** Prefill of `batch`: its cache, and the scores of its rows per layer, [batch, kvHeads or 1, tokens]. */
 export function prefillWithScores(
   model: Decoder,
@@ -72,7 +84,9 @@ export function prefillWithScores(
   { queries, finish }: AttentionScore,
 ): { cache: KvCache; scores: tf.Tensor3D[] } {
   const importance = tf.tensor(queries, [batch.batch, 1, 1, batch.tokens, 1]);
+  const observedTokens = counted(queries, batch.tokens);
   const { cache, observed } = model.forward(batch, {
+    ...(observedTokens.count < batch.tokens && { observedTokens }),
     observeAttention: (_layer, weights, first) => {
       const some = tf.slice(importance, [0, 0, 0, first, 0], [-1, -1, -1, weights.shape[3], -1]);
       return tf.sum(tf.mul(weights, some), 3);

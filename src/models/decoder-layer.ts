@@ -52,6 +52,11 @@ export interface Observers {
    * what is wanted of them. Long batches come in several pieces, whose results are added up.
    */
   observeAttention?: (layer: number, weights: tf.Tensor5D, first: number) => tf.Tensor;
+  /**
+   * The query tokens that matter to it, where not all do: `count` of them from `first` on. Then it may, but need not,
+   * be shown others, too.
+   */
+  observedTokens?: { first: number; count: number };
   /** What becomes of the pieces' results; they are added up unless given. */
   mergeObserved?: (parts: tf.Tensor[]) => tf.Tensor;
   /** Reduces queries and keys to what is wanted of them. */
@@ -87,9 +92,12 @@ export type LayerResult = {
   joined?: { keys: tf.Tensor4D; values: tf.Tensor4D };
 };
 
-/** Whether attention is one op, which leaves no weights to look at. */
+/** Whether attention is one op, which leaves no weights to look at: those of a few queries are then computed apart. */
 export function attendsAtOnce({ bias, observers }: Pick<Pass, 'bias' | 'observers'>): boolean {
-  return fusedAvailable() && bias === undefined && observers.observeAttention === undefined;
+  const { observeAttention, observedTokens } = observers;
+  return (
+    fusedAvailable() && bias === undefined && (observeAttention === undefined || observedTokens !== undefined)
+  );
 }
 
 /** A whole layer. */
@@ -109,11 +117,10 @@ export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult 
 }
 
 function attend(layer: Layer, h: tf.Tensor2D, pass: Pass): LayerResult {
-  const { index, config, plan, weights } = layer;
+  const { index, config, weights } = layer;
   const { numHeads, numKvHeads, rmsNormEps } = config;
-  const { past, bias, block } = pass;
-  const { observeAttention, mergeObserved = tf.addN, observeProjections } = pass.observers;
-  const sight = pass.sight!;
+  const { past } = pass;
+  const { mergeObserved = tf.addN, observeProjections } = pass.observers;
 
   let qkv = tf.matMul<tf.Tensor2D>(h, weights.qkv);
   if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
@@ -125,18 +132,7 @@ function attend(layer: Layer, h: tf.Tensor2D, pass: Pass): LayerResult {
 
   const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
   const values = past === undefined ? value : tf.concat([past.values, value], 2);
-  const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap };
-  const observe =
-    observeAttention && ((seen: tf.Tensor5D, first: number) => observeAttention(index, seen, first));
-  const { rows, observed } = attendsAtOnce(pass)
-    ? {
-        rows: fusedAttention(query, keys, values, sight.queries, sight.keys, {
-          ...settings,
-          window: sight.window,
-        }),
-        observed: [],
-      }
-    : weightedAttention(query, keys, values, sight, { ...settings, bias, block, observe });
+  const { rows, observed } = attention(layer, { query, keys, values }, pass);
   return {
     x: attentionOutput(layer, rows, pass.lora),
     keys: key,
@@ -145,6 +141,35 @@ function attend(layer: Layer, h: tf.Tensor2D, pass: Pass): LayerResult {
     ...(observed.length > 0 && { observed: mergeObserved(observed) }),
     ...(projected !== undefined && { projected }),
   };
+}
+
+/** What new tokens see of all keys, and what observers make of the weights. */
+function attention(
+  { index, plan }: Layer,
+  { query, keys, values }: { query: tf.Tensor4D; keys: tf.Tensor4D; values: tf.Tensor4D },
+  pass: Pass,
+): { rows: tf.Tensor2D; observed: tf.Tensor[] } {
+  const { bias, block } = pass;
+  const sight = pass.sight!;
+  const { observeAttention, observedTokens } = pass.observers;
+  const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap };
+  const observing =
+    (from: number) =>
+    (seen: tf.Tensor5D, first: number): tf.Tensor =>
+      observeAttention!(index, seen, from + first);
+  if (!attendsAtOnce(pass)) {
+    const observe = observeAttention && observing(0);
+    return weightedAttention(query, keys, values, sight, { ...settings, bias, block, observe });
+  }
+  const { window } = sight;
+  const rows = fusedAttention(query, keys, values, sight.queries, sight.keys, { ...settings, window });
+  if (observeAttention === undefined) return { rows, observed: [] };
+  const { first, count } = observedTokens!;
+  const some = tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
+  const theirs = { queries: tf.slice(sight.queries, [0, first], [-1, count]), keys: sight.keys, window };
+  const observe = observing(first);
+  const apart = weightedAttention(some, keys, values, theirs, { ...settings, bias, block, observe });
+  return { rows, observed: apart.observed };
 }
 
 /** What observers of projections see: of [batch·tokens, (heads + 2·kvHeads)·headDim] before rotary embedding. */

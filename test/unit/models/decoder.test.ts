@@ -72,6 +72,23 @@ describe.each(goldenFamilies)('decoder of %s', (name) => {
     model.dispose();
   });
 
+  it('shows the attention of a few queries as it shows that of all', () => {
+    const model = loadDecoder(golden(name));
+    tf.tidy(() => {
+      const [first, count] = [19, 9];
+      const batch = makeBatch([ids, ids.slice(0, 24)]);
+      const observeAttention = (_: number, weights: tf.Tensor5D, at: number): tf.Tensor =>
+        tf.slice(weights, [0, 0, 0, first - at, 0], [-1, -1, -1, count, -1]);
+      const all = model.forward(batch, { observeAttention });
+      const few = model.forward(batch, { observeAttention, observedTokens: { first, count } });
+      expect(few.observed).toHaveLength(model.config.numLayers);
+      few.observed.forEach((weights, layer) =>
+        expectClose(weights.dataSync(), all.observed[layer]!.dataSync()),
+      );
+    });
+    model.dispose();
+  });
+
   it('leaves no tensor behind', () => {
     const before = tf.memory().numTensors;
     const model = loadDecoder(golden(name));
