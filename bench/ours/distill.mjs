@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { kvdTrainable } from '../../dist/methods/kvd.js';
 import { distill } from '../../dist/training/distill.js';
-import { randomDecoder, randomIds } from './model.mjs';
+import { frozenDecoder, randomIds } from './model.mjs';
 
 /** Texts are token ids in decimal, so that lengths are known. */
 const tokenizer = {
@@ -20,7 +20,7 @@ const tokenizer = {
 };
 
 export function prepare(work, shape) {
-  const { model } = randomDecoder(shape);
+  const model = frozenDecoder(shape);
   const text = (count, seed) => randomIds(count, shape.vocabulary, seed).join(' ');
   const half = work.continuation / 2;
   const source = {

@@ -1,4 +1,5 @@
 /** A decoder of random weights, and random token ids. */
+import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../../dist/engine/random.js';
 import { architectures } from '../../dist/models/architectures/index.js';
 import { parseModelConfig } from '../../dist/models/config.js';
@@ -27,6 +28,17 @@ export function randomDecoder(shape) {
   const plan = architectures.get('llama').plan(config);
   const { weights, parameters } = initialWeights(config, plan, 1);
   return { model: new Decoder(config, plan, weights), parameters };
+}
+
+/** A decoder whose weights are no variables, as one is that was loaded. */
+export function frozenDecoder(shape) {
+  const { config, plan, weights } = randomDecoder(shape).model;
+  const fixed = (tensor) => tf.keep(tf.clone(tensor));
+  const layers = weights.layers.map((layer) =>
+    Object.fromEntries(Object.entries(layer).map(([name, tensor]) => [name, fixed(tensor)])),
+  );
+  const { embedding, finalNorm } = weights;
+  return new Decoder(config, plan, { embedding: fixed(embedding), layers, finalNorm: fixed(finalNorm) });
 }
 
 export function randomIds(count, vocabulary, seed) {

@@ -6,6 +6,7 @@
 #include "inner.h"
 #include "op.h"
 #include "pool.h"
+#include "rotary.h"
 
 namespace kvd {
 namespace {
@@ -15,27 +16,12 @@ constexpr int64_t kFewTokens = 2;
 // Tokens that one thread rotates at a time.
 constexpr int64_t kTokens = 64;
 
-struct Heads {
-  int64_t batch, tokens, queries, keys, width, tables;
-};
-
-// Calls rotate(packed row, head's place in its own tensor, cos, sin, head) for each token's heads: 0 to queries are
-// those of queries, then those of keys, then those of values, which are not rotated.
-template <typename Each>
-void ForHeads(const Heads& h, const float* cos, const float* sin, const Each& each) {
-  const int64_t rows = h.batch * h.tokens;
-  ParallelFor((rows + kTokens - 1) / kTokens, [&](int64_t piece) {
-    for (int64_t row = piece * kTokens; row < std::min(rows, (piece + 1) * kTokens); row++) {
-      const int64_t b = row / h.tokens, t = row % h.tokens;
-      const int64_t table = ((h.tables == 1 ? 0 : b) * h.tokens + t) * h.width;
-      for (int64_t head = 0; head < h.queries + 2 * h.keys; head++) {
-        const int kind = head < h.queries ? 0 : head < h.queries + h.keys ? 1 : 2;
-        const int64_t own = kind == 0 ? head : (head - h.queries) % h.keys;
-        const int64_t heads = kind == 0 ? h.queries : h.keys;
-        each((row * (h.queries + 2 * h.keys) + head) * h.width, ((b * heads + own) * h.tokens + t) * h.width,
-             cos + table, sin + table, kind);
-      }
-    }
+// Calls rows(first, count) for all rows of heads, on all threads.
+template <typename Rows>
+void ForTokens(const Heads& heads, const Rows& rows) {
+  const int64_t all = heads.batch * heads.tokens;
+  ParallelFor((all + kTokens - 1) / kTokens, [&](int64_t piece) {
+    rows(piece * kTokens, std::min(kTokens, all - piece * kTokens));
   });
 }
 
@@ -43,38 +29,22 @@ void Rotary(Run& run, const Attributes& attributes) {
   const int64_t batch = attributes.i[0], queries = attributes.i[1], keys = attributes.i[2];
   const int64_t rows = run.Dim(0, 0), width = run.Dim(0, 1) / (queries + 2 * keys), tokens = rows / batch;
   const Heads heads = {batch, tokens, queries, keys, width, run.Size(1) / (tokens * width)};
-  const float* packed = run.In(0);
-  float* outs[] = {run.Out(0, {batch, queries, tokens, width}), run.Out(1, {batch, keys, tokens, width}),
-                   run.Out(2, {batch, keys, tokens, width})};
-  const int64_t half = width / 2;
-  ForHeads(heads, run.In(1), run.In(2), [&](int64_t from, int64_t to, const float* cos, const float* sin, int kind) {
-    const float* x = packed + from;
-    float* y = outs[kind] + to;
-    if (kind == 2) {
-      std::copy(x, x + width, y);
-      return;
-    }
-    for (int64_t i = 0; i < half; i++) y[i] = x[i] * cos[i] + x[half + i] * sin[i];
-    for (int64_t i = 0; i < half; i++) y[half + i] = x[half + i] * cos[half + i] + x[i] * sin[half + i];
+  const float *packed = run.In(0), *cos = run.In(1), *sin = run.In(2);
+  float* const outs[] = {run.Out(0, {batch, queries, tokens, width}), run.Out(1, {batch, keys, tokens, width}),
+                         run.Out(2, {batch, keys, tokens, width})};
+  ForTokens(heads, [&](int64_t first, int64_t count) {
+    heads.Split(first, count, packed + first * heads.Floats(), cos, sin, outs);
   });
 }
 
 void RotaryGrad(Run& run, const Attributes&) {
   const int64_t batch = run.Dim(2, 0), queries = run.Dim(2, 1), tokens = run.Dim(2, 2), width = run.Dim(2, 3);
-  const int64_t keys = run.Dim(3, 1);
-  const Heads heads = {batch, tokens, queries, keys, width, run.Size(0) / (tokens * width)};
-  const float* gradients[] = {run.In(2), run.In(3), run.In(4)};
-  float* packed = run.Out(0, {batch * tokens, (queries + 2 * keys) * width});
-  const int64_t half = width / 2;
-  ForHeads(heads, run.In(0), run.In(1), [&](int64_t to, int64_t from, const float* cos, const float* sin, int kind) {
-    const float* dy = gradients[kind] + from;
-    float* dx = packed + to;
-    if (kind == 2) {
-      std::copy(dy, dy + width, dx);
-      return;
-    }
-    for (int64_t i = 0; i < half; i++) dx[i] = dy[i] * cos[i] + dy[half + i] * sin[half + i];
-    for (int64_t i = 0; i < half; i++) dx[half + i] = dy[half + i] * cos[half + i] + dy[i] * sin[i];
+  const Heads heads = {batch, tokens, queries, run.Dim(3, 1), width, run.Size(0) / (tokens * width)};
+  const float* const gradients[] = {run.In(2), run.In(3), run.In(4)};
+  const float *cos = run.In(0), *sin = run.In(1);
+  float* packed = run.Out(0, {batch * tokens, heads.Floats()});
+  ForTokens(heads, [&](int64_t first, int64_t count) {
+    heads.Join(first, count, gradients, cos, sin, packed + first * heads.Floats());
   });
 }
 

@@ -38,6 +38,10 @@ struct Inner {
   void (*norm_backward)(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows,
                         int width, float* dx, float* gain_gradient);
 
+  // The gradient in x alone, added to `straight` [rows, width] unless that is null.
+  void (*norm_input_gradient)(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows,
+                              int width, const float* straight, float* dx);
+
   // gate_up [rows, 2·width], gelu: tanh's approximation, else silu.
   void (*gate_forward)(const float* gate_up, int64_t rows, int width, bool gelu, float* y);
   void (*gate_backward)(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu,
@@ -61,6 +65,14 @@ struct Inner {
   // C[rows, columns] (+)= sum over k < depth of A(row, k) · B[k, column]; strides of A's rows and depth, B's and C's rows.
   void (*product)(int rows, int columns, int depth, const float* a, int64_t a_row, int64_t a_depth, const float* b,
                   int64_t b_row, float* c, int64_t c_row, bool add);
+
+  // Columns of a panel of B [depth, columns], which is packed as [panels, depth, panel], zero behind the last column.
+  int panel;
+  // Packs the panel of `columns` columns that begins at B's element `b`; strides of B's rows and columns.
+  void (*pack_panel)(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel);
+  // C[rows, columns] = A[rows, depth] · B, or added to what stands there; B is packed.
+  void (*multiply)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* panels, float* c,
+                   int64_t c_row, bool add);
 
   void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* first,
                 const float* second, const float* gradient, float* new_parameter, float* new_first,

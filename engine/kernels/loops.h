@@ -4,6 +4,7 @@
 #include "lanes.h"
 // Order matters: products.h and the rest stand on lanes.h.
 #include "products.h"
+#include "panels.h"
 #include "rows.h"
 #include "attention_block.h"
 
@@ -25,7 +26,8 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 }  // namespace
 
-const Inner KVD_INNER = {Padded, NormForward, NormBackward, GateForward,    GateBackward, Pack,
-                         Attend, AttendFew,   AttendBackward, Product, AdamW};
+const Inner KVD_INNER = {Padded, NormForward, NormBackward,   NormInputGradient, GateForward, GateBackward, Pack,
+                         Attend, AttendFew,   AttendBackward, Product,           kPanel,      PackPanel,    Multiply,
+                         AdamW};
 
 }  // namespace kvd

@@ -20,7 +20,7 @@ struct Kernel {
 };
 
 // TF_KernelBuilder's functions know nothing of their op: each op has its own, by number.
-constexpr int kMostOps = 16;
+constexpr int kMostOps = 32;
 const OpSpec* specs[kMostOps];
 int spec_count = 0;
 
@@ -125,7 +125,7 @@ Registered::Registered(const OpSpec& spec) {
   for (const char* output : spec.outputs) TF_OpDefinitionBuilderAddOutput(op, output);
   for (const char* name : spec.floats) TF_OpDefinitionBuilderAddAttr(op, (std::string(name) + ": float").c_str());
   for (const char* name : spec.integers) TF_OpDefinitionBuilderAddAttr(op, (std::string(name) + ": int").c_str());
-  if (lists) TF_OpDefinitionBuilderAddAttr(op, "N: int");
+  if (lists) TF_OpDefinitionBuilderAddAttr(op, "N: int >= 0");
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, AnyShape);
   TF_RegisterOpDefinition(op, status);
   Require(status, spec.name);

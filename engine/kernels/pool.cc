@@ -13,7 +13,7 @@
 namespace kvd {
 namespace {
 
-int ThreadCount() {
+int CountThreads() {
   const char* asked = std::getenv("TF_NUM_INTRAOP_THREADS");
   if (asked != nullptr && std::atoi(asked) > 0) return std::atoi(asked);
   cpu_set_t set;
@@ -80,6 +80,11 @@ class Pool {
 };
 
 }  // namespace
+
+int ThreadCount() {
+  static const int count = CountThreads();
+  return count;
+}
 
 void ParallelFor(int64_t count, const std::function<void(int64_t)>& work) {
   static std::mutex one_at_a_time;

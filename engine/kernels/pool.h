@@ -12,6 +12,9 @@ namespace kvd {
 // additions must not depend on the thread.
 void ParallelFor(int64_t count, const std::function<void(int64_t)>& work);
 
+// How many threads those are.
+int ThreadCount();
+
 }  // namespace kvd
 
 #endif  // KVD_POOL_H_

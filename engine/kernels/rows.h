@@ -33,6 +33,26 @@ void NormBackward(const float* x, const float* gain, const float* inverse, const
   }
 }
 
+// The gradient of what norm_forward made of x alone, on top of `straight`, which went past the norm, if that is given.
+void NormInputGradient(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows,
+                       int width, const float* straight, float* dx) {
+  for (int64_t r = 0; r < rows; r++, x += width, dy += width, dx += width) {
+    const float scale = inverse[r];
+    vf products{};
+    int i = 0;
+    for (; i + kLanes <= width; i += kLanes) products += Load(dy + i) * Load(gain + i) * Load(x + i);
+    float sum = Sum(products);
+    for (; i < width; i++) sum += dy[i] * gain[i] * x[i];
+    const float along = sum * scale * scale / width;
+    for (i = 0; i < width; i += kLanes) {
+      const int count = width - i;
+      vf slope = (LoadSome(dy + i, count) * LoadSome(gain + i, count) - LoadSome(x + i, count) * along) * scale;
+      if (straight != nullptr) slope += LoadSome(straight + r * width + i, count);
+      StoreSome(dx + i, slope, count);
+    }
+  }
+}
+
 constexpr float kGeluScale = 0.7978845608028654f;  // sqrt(2 / pi)
 constexpr float kGeluCubic = 0.044715f;
 

@@ -1,6 +1,6 @@
 /** The ops that engine/kernels registers with TensorFlow: their tensors, attributes and gradients. */
 
-interface Op {
+export interface Op {
   /** Its name with TensorFlow. */
   op: string;
   /** Names of numbers that it takes besides tensors. */
@@ -37,9 +37,13 @@ function list(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${name}${i}`);
 }
 
+function adaptersOf(count: number): string[] {
+  return [...list('route', count), ...list('a', count), ...list('b', count)];
+}
+
 /** Low-rank adapters of `count` projections that share their input. */
 function lora(count: number): DifferentiableOp {
-  const adapters = [...list('route', count), ...list('a', count), ...list('b', count)];
+  const adapters = adaptersOf(count);
   const common = { lists: count, floats: ['scale'] };
   return {
     op: 'KvdLora',
@@ -54,6 +58,49 @@ function lora(count: number): DifferentiableOp {
       slopes: 1,
       of: ['x', ...adapters],
       straight: ['base'],
+    },
+  };
+}
+
+/** RMSNorm, a frozen projection with `count` low-rank adapters, and rotary embedding. */
+function project(count: number): DifferentiableOp {
+  const adapters = adaptersOf(count);
+  const common = { lists: count, floats: ['epsilon', 'scale'] };
+  const table = ['cos', 'signedSin'];
+  return {
+    op: 'KvdProject',
+    ...common,
+    inputs: ['x', 'gain', 'weight', 'bias', ...table, ...adapters],
+    outputs: 5,
+    integers: ['batch', 'heads', 'kv_heads'],
+    gradient: {
+      op: 'KvdProjectGrad',
+      ...common,
+      inputs: ['x', 'gain', 'weight', ...table, ...adapters],
+      outputs: [false, false, false, true, true],
+      slopes: 3,
+      of: ['x', ...adapters],
+    },
+  };
+}
+
+/** A frozen projection with `count` low-rank adapters, added to the residual stream. */
+function output(count: number): DifferentiableOp {
+  const adapters = adaptersOf(count);
+  const common = { lists: count, floats: ['scale'] };
+  return {
+    op: 'KvdOutput',
+    ...common,
+    inputs: ['rows', 'weight', 'residual', ...adapters],
+    outputs: 2,
+    gradient: {
+      op: 'KvdOutputGrad',
+      ...common,
+      inputs: ['rows', 'weight', ...adapters],
+      outputs: [false, true],
+      slopes: 1,
+      of: ['rows', ...adapters],
+      straight: ['residual'],
     },
   };
 }
@@ -109,6 +156,11 @@ export const fusedOps = {
   KvdLora1: lora(1),
   KvdLora2: lora(2),
   KvdLora3: lora(3),
+  KvdProject0: project(0),
+  KvdProject2: project(2),
+  KvdProject3: project(3),
+  KvdOutput0: output(0),
+  KvdOutput1: output(1),
 } as const satisfies Record<string, DifferentiableOp>;
 
 export type FusedOp = keyof typeof fusedOps;

@@ -20,6 +20,11 @@ function adapters(inputs: readonly Shape[], first: number, count: number): { a: 
   return { a: list(1), b: list(2) };
 }
 
+/** Of all adapters together. */
+function ranks(inputs: readonly Shape[], first: number, count: number): number {
+  return adapters(inputs, first, count).a.reduce((sum, [, rank]) => sum + rank!, 0);
+}
+
 function loraFlops(rows: number, { a, b }: { a: Shape[]; b: Shape[] }): number {
   return 2 * rows * [...a, ...b].reduce((sum, shape) => sum + size(shape), 0);
 }
@@ -59,14 +64,50 @@ const rules: Record<string, FusedRule> = {
   KvdLora: {
     shapes: (inputs, { N }) => {
       const [x, base] = inputs as [Shape, Shape];
-      const ranks = adapters(inputs, 2, N!).a.reduce((sum, [, rank]) => sum + rank!, 0);
-      return [base, [x[0]!, ranks]];
+      return [base, [x[0]!, ranks(inputs, 2, N!)]];
     },
     flops: (inputs, { N }) => loraFlops(inputs[0]![0]!, adapters(inputs, 2, N!)),
   },
   KvdLoraGrad: {
     shapes: (inputs, { N }) => inputs.slice(0, 1 + 3 * N!),
     flops: (inputs, { N }) => 2 * loraFlops(inputs[0]![0]!, adapters(inputs, 1, N!)),
+  },
+  KvdProject: {
+    shapes: (inputs, { N, batch, heads, kv_heads }) => {
+      const [x, , weight] = inputs as [Shape, Shape, Shape];
+      const of = (count: number): Shape => [
+        batch!,
+        count,
+        x[0]! / batch!,
+        weight[1]! / (heads! + 2 * kv_heads!),
+      ];
+      return [of(heads!), of(kv_heads!), of(kv_heads!), [x[0]!], [x[0]!, ranks(inputs, 6, N!)]];
+    },
+    flops: (inputs, { N }) =>
+      2 * inputs[0]![0]! * size(inputs[2]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 6, N!)),
+  },
+  KvdProjectGrad: {
+    shapes: (inputs, { N }) => [inputs[0]!, ...inputs.slice(5, 5 + 3 * N!)],
+    flops: (inputs, { N }) =>
+      2 * inputs[0]![0]! * size(inputs[2]!) + 2 * loraFlops(inputs[0]![0]!, adapters(inputs, 5, N!)),
+  },
+  KvdOutput: {
+    shapes: (inputs, { N }) => [inputs[2]!, [inputs[0]![0]!, ranks(inputs, 3, N!)]],
+    flops: (inputs, { N }) =>
+      2 * inputs[0]![0]! * size(inputs[1]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 3, N!)),
+  },
+  KvdOutputGrad: {
+    shapes: (inputs, { N }) => [inputs[0]!, ...inputs.slice(2, 2 + 3 * N!)],
+    flops: (inputs, { N }) =>
+      2 * inputs[0]![0]! * size(inputs[1]!) + 2 * loraFlops(inputs[0]![0]!, adapters(inputs, 2, N!)),
+  },
+  KvdMlp: {
+    shapes: ([x, , gateUp], { keep }) => [x!, [x![0]!], [keep === 0 ? 0 : x![0]!, gateUp![1]!]],
+    flops: ([x, , gateUp, down]) => 2 * x![0]! * (size(gateUp!) + size(down!)),
+  },
+  KvdMlpGrad: {
+    shapes: ([x]) => [x!],
+    flops: ([x, , gateUp, down]) => 2 * x![0]! * (size(gateUp!) + size(down!)),
   },
   KvdAdamW: { shapes: (inputs, { N }) => inputs.slice(1, 1 + 3 * N!) },
   KvdSquares: { shapes: () => [[]] },

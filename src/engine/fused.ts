@@ -1,6 +1,6 @@
 /** Kernels of our own in the native addon (engine/kernels): one op where tfjs-core would need many. */
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedOps, type DifferentiableOp, type FusedOp } from './fused-ops.js';
+import { fusedOps, type DifferentiableOp, type FusedOp, type Op } from './fused-ops.js';
 
 /** The part of tfjs-node's backend that runs an op by its TensorFlow name. */
 export interface OpRunner {
@@ -16,9 +16,15 @@ export interface OpRunner {
 /** What runs our ops, by the name of the backend that has them. */
 const runners = new Map<string, OpRunner>();
 
+/** Whether what runs now is recorded for a backward pass. */
+export function recording(): boolean {
+  const { gradientDepth, kernelDepth } = tf.engine().state;
+  return gradientDepth > 0 && kernelDepth === 0;
+}
+
 /** Runs an op by its TensorFlow name; what is differentiated does not see it. */
-function runOp(
-  { op, floats = [], integers = [], lists }: Pick<DifferentiableOp, 'op' | 'floats' | 'integers' | 'lists'>,
+export function runOp(
+  { op, floats = [], integers = [], lists }: Op,
   inputs: tf.TensorInfo[],
   outputs: number,
   values: Record<string, number> = {},

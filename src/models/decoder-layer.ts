@@ -3,10 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkpoint } from '../engine/checkpointing.js';
 import { fusedAvailable } from '../engine/fused.js';
 import type { DecoderPlan } from './architectures/architecture.js';
-import { fusedAttention, splitHeads, weightedAttention, type Sight } from './attention.js';
+import { fusedAttention, weightedAttention, type Sight } from './attention.js';
 import type { ModelConfig } from './config.js';
-import { addLora, type ActiveLora } from './lora.js';
-import { gatedActivations, normHeads, rmsNorm, type RotaryTable } from './ops.js';
+import { addAttention, addMlp, projectHeads } from './layer-parts.js';
+import type { ActiveLora } from './lora.js';
+import type { RotaryTable } from './ops.js';
 
 /** One layer's weights, ready to multiply from the right: matrices are [in, out], norms hold their full gain. */
 export interface LayerWeights {
@@ -78,6 +79,8 @@ export interface Pass {
   bias?: tf.Tensor4D | undefined;
   /** Query tokens that attend at once. */
   block: number;
+  /** Whether the parts around attention are one op each where the engine has it, which rounds differently. */
+  fuse: boolean;
 }
 
 /** What one layer leaves. (A type, so that tf.tidy takes it.) */
@@ -102,39 +105,24 @@ export function attendsAtOnce({ bias, observers }: Pick<Pass, 'bias' | 'observer
 
 /** A whole layer. */
 export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
-  const { config, plan, weights } = layer;
-  const norm = (value: tf.Tensor2D, gain: tf.Tensor1D): tf.Tensor2D =>
-    rmsNorm(value, gain, config.rmsNormEps);
-
-  const attended = attend(layer, norm(x, weights.inputNorm), pass);
-  let attention = attended.x;
-  if (weights.postAttentionNorm) attention = norm(attention, weights.postAttentionNorm);
-  const middle = tf.add<tf.Tensor2D>(x, attention);
-  const gateUp = tf.matMul<tf.Tensor2D>(norm(middle, weights.mlpNorm), weights.gateUp);
-  let mlp = tf.matMul<tf.Tensor2D>(gatedActivations[plan.activation](gateUp), weights.mlpDown);
-  if (weights.postMlpNorm) mlp = norm(mlp, weights.postMlpNorm);
-  return { ...attended, x: tf.add(middle, mlp) };
+  const attended = attend(layer, x, pass);
+  return { ...attended, x: addMlp(layer, attended.x, pass) };
 }
 
-function attend(layer: Layer, h: tf.Tensor2D, pass: Pass): LayerResult {
-  const { index, config, weights } = layer;
-  const { numHeads, numKvHeads, rmsNormEps } = config;
+function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
+  const { index, config } = layer;
   const { past } = pass;
   const { mergeObserved = tf.addN, observeProjections } = pass.observers;
 
-  let qkv = tf.matMul<tf.Tensor2D>(h, weights.qkv);
-  if (weights.qkvBias) qkv = tf.add(qkv, weights.qkvBias);
-  if (pass.lora) qkv = addLora(qkv, h, pass.lora, index, ['q', 'k', 'v']);
-  qkv = normHeads(qkv, weights, [numHeads, numKvHeads, numKvHeads], rmsNormEps);
-  const counts = { heads: numHeads, kvHeads: numKvHeads };
-  const { query, key, value } = splitHeads(qkv, pass.batch, counts, pass.rotary);
-  const projected = observeProjections?.(index, projections(config, qkv, query));
+  const { heads, packed } = projectHeads(layer, x, pass, false);
+  const { query, key, value } = heads;
+  const projected = observeProjections?.(index, projections(config, packed!, query));
 
   const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
   const values = past === undefined ? value : tf.concat([past.values, value], 2);
   const { rows, observed } = attention(layer, { query, keys, values }, pass);
   return {
-    x: attentionOutput(layer, rows, pass.lora),
+    x: addAttention(layer, x, rows, pass),
     keys: key,
     values: value,
     ...(past !== undefined && pass.join === true && { joined: { keys, values } }),
@@ -181,28 +169,9 @@ function projections(config: ModelConfig, qkv: tf.Tensor2D, queries: tf.Tensor4D
   return { rawQueries: rawQueries!, rawKeys: rawKeys!, queries };
 }
 
-/** The heads of every token, side by side, through the output projection. */
-function attentionOutput(
-  { index, weights }: Layer,
-  rows: tf.Tensor2D,
-  lora: ActiveLora | undefined,
-): tf.Tensor2D {
-  let out = tf.matMul<tf.Tensor2D>(rows, weights.attentionOut);
-  if (weights.attentionOutBias) out = tf.add(out, weights.attentionOutBias);
-  return lora ? addLora(out, rows, lora, index, ['o']) : out;
-}
-
 /** Keys and values of a last layer whose output nobody needs. */
-export function runForCache({ index, config, weights }: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
-  const { numHeads, numKvHeads, headDim, rmsNormEps } = config;
-  const h = rmsNorm(x, weights.inputNorm, rmsNormEps);
-  const width = 2 * numKvHeads * headDim;
-  const columns = tf.slice(weights.qkv, [0, numHeads * headDim], [-1, width]);
-  let kv = tf.matMul<tf.Tensor2D>(h, columns);
-  if (weights.qkvBias) kv = tf.add(kv, tf.slice(weights.qkvBias, numHeads * headDim, width));
-  if (pass.lora) kv = addLora(kv, h, pass.lora, index, ['k', 'v']);
-  kv = normHeads(kv, weights, [0, numKvHeads, numKvHeads], rmsNormEps);
-  const { key, value } = splitHeads(kv, pass.batch, { heads: 0, kvHeads: numKvHeads }, pass.rotary);
+export function runForCache(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
+  const { key, value } = projectHeads(layer, x, pass, true).heads;
   return { x, keys: key, values: value };
 }
 
@@ -213,14 +182,14 @@ function among<T extends object>(tensors: Readonly<Record<string, tf.Tensor>>, s
 
 /** `runLayer`, computed again in the backward pass; nobody observes it, and nothing is joined. */
 export function runCheckpointed(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
-  const { rotary, sight, past, bias, lora, batch, tokens, block } = pass;
+  const { rotary, sight, past, bias, lora, batch, tokens, block, fuse } = pass;
   const { queries, keys: positions, mask, window } = sight!;
   const weights = Object.values(layer.weights) as tf.Tensor[];
   const pairs = Object.values(lora?.adapter.layers[layer.index] ?? {}).flatMap(({ a, b }) => [a, b]);
   const [next, keys, values] = checkpoint(
     (given) => {
       const again = runLayer(layer, given.x as tf.Tensor2D, {
-        ...{ batch, tokens, block, observers: {} },
+        ...{ batch, tokens, block, fuse, observers: {} },
         rotary: { cos: given.cos!, signedSin: given.signedSin! },
         sight: {
           queries: given.queries as tf.Tensor2D,

@@ -1,5 +1,6 @@
 /** The decoder that every architecture shares: a plan (what differs) and weights (what was learned). */
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedAvailable, recording } from '../engine/fused.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import { sightMask, type Sight } from './attention.js';
 import { keyPositions, positionIds, type TokenBatch } from './batch.js';
@@ -43,6 +44,8 @@ export interface ForwardOptions extends Observers {
   extraEmbeddings?: tf.Tensor2D;
   /** Added to the embeddings, [batch·tokens, hidden]. */
   embeddingOffset?: tf.Tensor2D;
+  /** A pass of a training, though nothing is differentiated: where passes with gradients round so, it does too. */
+  training?: boolean;
   /** Collect the residual stream before each layer and after the last, or after this many layers alone. */
   collectHidden?: boolean | number;
 }
@@ -113,6 +116,7 @@ export class Decoder {
         ) as tf.Tensor4D,
       }),
       block,
+      fuse: fusedAvailable() && (options.training === true || recording()),
     };
     const fused = attendsAtOnce(pass);
     const group = config.numHeads / config.numKvHeads;

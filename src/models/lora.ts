@@ -58,6 +58,23 @@ function lowRank(
   });
 }
 
+/** What an op of the engine is given of the adapters of projections that share their input. */
+export function loraInputs(
+  lora: ActiveLora,
+  layer: number,
+  targets: readonly LoraTarget[],
+): Record<string, tf.Tensor> {
+  const pairs = lora.adapter.layers[layer]!;
+  const everywhere = tf.ones([1, 1]);
+  return Object.fromEntries(
+    targets.flatMap((target, i): [string, tf.Tensor][] => [
+      [`route${i}`, lora.routing?.[target] ?? everywhere],
+      [`a${i}`, pairs[target].a],
+      [`b${i}`, pairs[target].b],
+    ]),
+  );
+}
+
 /** The op that adapts this many projections at once. */
 const fusedOfCount = { 1: 'KvdLora1', 2: 'KvdLora2', 3: 'KvdLora3' } as const;
 
@@ -69,17 +86,12 @@ export function addLora(
   layer: number,
   targets: readonly LoraTarget[],
 ): tf.Tensor2D {
-  const pairs = lora.adapter.layers[layer]!;
   if (fusedAvailable()) {
-    const inputs: Record<string, tf.Tensor> = { x, base };
-    targets.forEach((target, i) => {
-      inputs[`route${i}`] = lora.routing?.[target] ?? tf.ones([1, 1]);
-      inputs[`a${i}`] = pairs[target].a;
-      inputs[`b${i}`] = pairs[target].b;
-    });
+    const inputs = { x, base, ...loraInputs(lora, layer, targets) };
     const op = fusedOfCount[targets.length as keyof typeof fusedOfCount];
     return fused(op, inputs, { scale: loraScale(lora.adapter) })[0] as tf.Tensor2D;
   }
+  const pairs = lora.adapter.layers[layer]!;
   const deltas = lowRank(x, lora, layer, targets).map((low, i) =>
     tf.matMul<tf.Tensor2D>(low, pairs[targets[i]!].b),
   );

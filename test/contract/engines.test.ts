@@ -9,7 +9,7 @@ import { greedy } from '../../src/models/generate.js';
 import { mixedKl } from '../../src/training/losses.js';
 import { studentLogits, studentPass, teacherPass } from '../../src/training/passes.js';
 import { expectClose } from '../helpers/closeness.js';
-import { tinyAdapter, tinyDecoder, tinyTrained } from '../helpers/tiny.js';
+import { frozenDecoder, tinyAdapter, tinyDecoder, tinyTrained } from '../helpers/tiny.js';
 
 const [reference, ...others] = engines.names();
 const contexts = Array.from({ length: 3 }, (_, row) =>
@@ -21,7 +21,7 @@ const kept = [7, 5, 3];
 type Results = Record<string, ArrayLike<number>>;
 
 function compute(family: string): Results {
-  const { model } = tinyDecoder(family);
+  const model = frozenDecoder(tinyDecoder(family).model);
   const adapter = tinyAdapter(model);
   const results: Results = {};
   results.logits = tf.tidy(() => model.logits(model.forward(makeBatch(contexts), {}).hidden).dataSync());

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { architectures } from '../../src/models/architectures/index.js';
 import { parseModelConfig, type ModelConfig } from '../../src/models/config.js';
+import type { LayerWeights } from '../../src/models/decoder-layer.js';
 import { Decoder, type DecoderWeights } from '../../src/models/decoder.js';
 import { freshAdapter, kvdTensors, type KvdAdapter } from '../../src/methods/kvd-adapter.js';
 import type { Method } from '../../src/methods/method.js';
@@ -49,6 +50,19 @@ export function shake(variables: tf.Variable[], deviation: number, random: Rando
 
 export function tinyConfig(family = 'llama'): ModelConfig {
   return parseModelConfig({ ...shape, model_type: family, ...(special[family] ?? everything) }, 'test');
+}
+
+/** The same decoder, its weights no variables, as they are when loaded: no gradient reaches them. */
+export function frozenDecoder({ config, plan, weights }: Decoder): Decoder {
+  const fixed = <T extends tf.Tensor>(tensor: T): T => tf.keep(tf.clone(tensor));
+  const layers = weights.layers.map(
+    (layer) =>
+      Object.fromEntries(
+        Object.entries(layer).map(([name, tensor]) => [name, fixed(tensor as tf.Tensor)]),
+      ) as unknown as LayerWeights,
+  );
+  const { embedding, finalNorm } = weights;
+  return new Decoder(config, plan, { embedding: fixed(embedding), layers, finalNorm: fixed(finalNorm) });
 }
 
 export function tinyDecoder(family = 'llama'): { model: Decoder; weights: DecoderWeights } {

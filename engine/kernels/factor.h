@@ -1,0 +1,40 @@
+// Rows of activations through large matrices, some rows at a time.
+#ifndef KVD_FACTOR_H_
+#define KVD_FACTOR_H_
+
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+
+namespace kvd {
+
+struct Freed {
+  void operator()(float* memory) const { std::free(memory); }
+};
+
+// Floats that begin with a cache line; not cleared.
+using Floats = std::unique_ptr<float[], Freed>;
+Floats NewFloats(int64_t count);
+
+// A matrix to multiply by, packed for it by all threads.
+class Factor {
+ public:
+  // `w` [depth, columns], or where it is to be transposed [columns, depth].
+  Factor(const float* w, int64_t depth, int64_t columns, bool transposed);
+
+  // C [rows, columns] = A [rows, depth] · this, or added to what stands there; A and C have these strides of rows.
+  void Multiply(int64_t rows, const float* a, int64_t a_row, float* c, int64_t c_row, bool add) const;
+
+ private:
+  int64_t depth_, columns_;
+  Floats panels_;
+};
+
+// Calls each(first row, count, scratch) for some rows at a time, on all threads; of scratch there are `floats` for each
+// row. How many rows come at once depends on the threads: no sum may run over rows.
+void ForRows(int64_t rows, int64_t floats, const std::function<void(int64_t, int64_t, float*)>& each);
+
+}  // namespace kvd
+
+#endif  // KVD_FACTOR_H_

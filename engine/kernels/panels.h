@@ -1,0 +1,41 @@
+// Products with a large matrix, which is packed once so that its numbers are read in the order in which they stand.
+
+namespace kvd {
+namespace {
+
+// Columns that stand together.
+constexpr int kPanel = 2 * kLanes;
+// Depth that is packed at once, so that what is written stays in the cache.
+constexpr int kPackedDepth = 16;
+
+void PackPanel(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel) {
+  for (int first = 0; first < depth; first += kPackedDepth) {
+    const int end = depth - first < kPackedDepth ? depth : first + kPackedDepth;
+    for (int n = 0; n < kPanel; n++)
+      for (int k = first; k < end; k++) panel[k * kPanel + n] = n < columns ? b[k * b_row + n * b_column] : 0.0f;
+  }
+}
+
+void Multiply(int rows, int columns, int depth, const float* a, int64_t a_row, const float* panels, float* c,
+              int64_t c_row, bool add) {
+  for (int n = 0; n < columns; n += kPanel, panels += int64_t(depth) * kPanel) {
+    const int width = columns - n < kPanel ? columns - n : kPanel;
+    if (width == kPanel && !add) {
+      Product(rows, kPanel, depth, a, a_row, 1, panels, kPanel, c + n, c_row, false);
+      continue;
+    }
+    // Sums are added to C when they are whole: what stands there may be large beside each of their terms.
+    float sums[KVD_TILE_ROWS * kPanel];
+    for (int m = 0; m < rows; m += KVD_TILE_ROWS) {
+      const int count = rows - m < KVD_TILE_ROWS ? rows - m : KVD_TILE_ROWS;
+      Product(count, kPanel, depth, a + m * a_row, a_row, 1, panels, kPanel, sums, kPanel, false);
+      for (int r = 0; r < count; r++) {
+        float* to = c + (m + r) * c_row + n;
+        for (int i = 0; i < width; i++) to[i] = add ? to[i] + sums[r * kPanel + i] : sums[r * kPanel + i];
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kvd

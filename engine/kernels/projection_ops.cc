@@ -1,0 +1,141 @@
+// The projections around a decoder layer's attention, with their low-rank adapters: norm and rotary embedding before,
+// the residual stream behind.
+#include <algorithm>
+
+#include "factor.h"
+#include "inner.h"
+#include "lora.h"
+#include "op.h"
+#include "rotary.h"
+
+namespace kvd {
+namespace {
+
+// Inputs: x [rows, hidden], gain, weight [hidden, (heads + 2·kv_heads)·width], bias (or one number for none), cos, sin,
+// n each of routes, a, b. Outputs: queries, keys, values [batch, heads, tokens, width], the norm's factors [rows],
+// low-rank images.
+void Project(Run& run, const Attributes& attributes) {
+  const int n = (run.Inputs() - 6) / 3;
+  const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1), batch = attributes.i[0];
+  const int64_t queries = attributes.i[1], keys = attributes.i[2], width = out / (queries + 2 * keys);
+  const int64_t tokens = rows / batch;
+  const Heads heads = {batch, tokens, queries, keys, width, run.Size(4) / (tokens * width)};
+  const Adapters adapters(run, n, 6, rows, hidden, attributes.f[1]);
+  const float *x = run.In(0), *gain = run.In(1), *bias = run.In(3), *cos = run.In(4), *sin = run.In(5);
+  const bool biased = run.Size(3) == out;
+  const Factor weight(run.In(2), hidden, out, false);
+  const std::vector<float> down = adapters.Down();
+  float* const outs[] = {run.Out(0, {batch, queries, tokens, width}), run.Out(1, {batch, keys, tokens, width}),
+                         run.Out(2, {batch, keys, tokens, width})};
+  float *inverse = run.Out(3, {rows}), *low = run.Out(4, {rows, adapters.Low()});
+  ForRows(rows, hidden + out, [&](int64_t first, int64_t count, float* normed) {
+    float* packed = normed + count * hidden;
+    inner().norm_forward(x + first * hidden, gain, attributes.f[0], count, static_cast<int>(hidden), normed,
+                         inverse + first);
+    weight.Multiply(count, normed, hidden, packed, out, false);
+    for (int64_t i = 0; biased && i < count * out; i++) packed[i] += bias[i % out];
+    adapters.Add(down, first, count, normed, low + first * adapters.Low(), packed);
+    heads.Split(first, count, packed, cos, sin, outs);
+  });
+}
+
+// Inputs: x, gain, weight, cos, sin, n each of routes, a, b, the norm's factors, low-rank images, gradients of queries,
+// keys and values. Outputs: dx, n each of the gradients of routes, a and b; weight and bias are frozen.
+void ProjectGrad(Run& run, const Attributes& attributes) {
+  const int n = (run.Inputs() - 10) / 3, rest = 5 + 3 * n;
+  const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1);
+  const int64_t batch = run.Dim(rest + 3, 0), tokens = run.Dim(rest + 3, 2), width = run.Dim(rest + 3, 3);
+  const Heads heads = {batch, tokens, run.Dim(rest + 2, 1), run.Dim(rest + 3, 1), width,
+                       run.Size(3) / (tokens * width)};
+  const Adapters adapters(run, n, 5, rows, hidden, attributes.f[1]);
+  const float *x = run.In(0), *gain = run.In(1), *cos = run.In(3), *sin = run.In(4);
+  const float *inverse = run.In(rest), *low = run.In(rest + 1);
+  const float* const gradients_of_heads[] = {run.In(rest + 2), run.In(rest + 3), run.In(rest + 4)};
+  const Factor back(run.In(2), out, hidden, true);
+  float* dx = run.OutLike(0, 0);
+  AdapterGradients gradients(run, adapters, 5, 1);
+  gradients.ForRows([&](int64_t first, int64_t count, float* own) {
+    const Floats scratch = NewFloats(count * (2 * hidden + out));
+    float *normed = scratch.get(), *dnormed = normed + count * hidden, *packed = dnormed + count * hidden;
+    const float* from = x + first * hidden;
+    heads.Join(first, count, gradients_of_heads, cos, sin, packed);
+    back.Multiply(count, packed, out, dnormed, hidden, false);
+    for (int64_t r = 0; n > 0 && r < count; r++)
+      for (int64_t i = 0; i < hidden; i++)
+        normed[r * hidden + i] = from[r * hidden + i] * inverse[first + r] * gain[i];
+    gradients.Add(first, count, normed, low + first * adapters.Low(), packed, dnormed, own);
+    inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, static_cast<int>(hidden), nullptr,
+                                dx + first * hidden);
+  });
+  gradients.Finish();
+}
+
+// Inputs: rows [rows, in], weight [in, hidden], residual [rows, hidden], n each of routes, a, b (n is 0 or 1). Outputs:
+// residual + rows · weight, adapted; low-rank images.
+void Output(Run& run, const Attributes& attributes) {
+  const int n = (run.Inputs() - 3) / 3;
+  const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
+  const Adapters adapters(run, n, 3, rows, in, attributes.f[0]);
+  const float *x = run.In(0), *residual = run.In(2);
+  const Factor weight(run.In(1), in, hidden, false);
+  const std::vector<float> down = adapters.Down();
+  float *y = run.OutLike(0, 2), *low = run.Out(1, {rows, adapters.Low()});
+  ForRows(rows, hidden, [&](int64_t first, int64_t count, float* projected) {
+    weight.Multiply(count, x + first * in, in, projected, hidden, false);
+    adapters.Add(down, first, count, x + first * in, low + first * adapters.Low(), projected);
+    for (int64_t i = 0; i < count * hidden; i++) y[first * hidden + i] = residual[first * hidden + i] + projected[i];
+  });
+}
+
+// Inputs: rows, weight, n each of routes, a, b, low-rank images, dy. Outputs: the gradient of rows, n each of those of
+// routes, a and b; the weight is frozen.
+void OutputGrad(Run& run, const Attributes& attributes) {
+  const int n = (run.Inputs() - 4) / 3, rest = 2 + 3 * n;
+  const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
+  const Adapters adapters(run, n, 2, rows, in, attributes.f[0]);
+  const float *x = run.In(0), *low = run.In(rest), *dy = run.In(rest + 1);
+  const Factor back(run.In(1), hidden, in, true);
+  float* dx = run.OutLike(0, 0);
+  AdapterGradients gradients(run, adapters, 2, 1);
+  gradients.ForRows([&](int64_t first, int64_t count, float* own) {
+    const float* slope = dy + first * hidden;
+    back.Multiply(count, slope, hidden, dx + first * in, in, false);
+    gradients.Add(first, count, x + first * in, low + first * adapters.Low(), slope, dx + first * in, own);
+  });
+  gradients.Finish();
+}
+
+const Registered project(
+    {"KvdProject",
+     {"x: float", "gain: float", "weight: float", "bias: float", "cos: float", "signed_sin: float",
+      "routes: N * float", "a: N * float", "b: N * float"},
+     {"queries: float", "keys: float", "values: float", "inverse: float", "low: float"},
+     {"epsilon", "scale"},
+     {"batch", "heads", "kv_heads"},
+     Project});
+const Registered project_grad(
+    {"KvdProjectGrad",
+     {"x: float", "gain: float", "weight: float", "cos: float", "signed_sin: float", "routes: N * float",
+      "a: N * float", "b: N * float", "inverse: float", "low: float", "dqueries: float", "dkeys: float",
+      "dvalues: float"},
+     {"dx: float", "droutes: N * float", "da: N * float", "db: N * float"},
+     {"epsilon", "scale"},
+     {},
+     ProjectGrad});
+const Registered output({"KvdOutput",
+                         {"rows: float", "weight: float", "residual: float", "routes: N * float", "a: N * float",
+                          "b: N * float"},
+                         {"y: float", "low: float"},
+                         {"scale"},
+                         {},
+                         Output});
+const Registered output_grad({"KvdOutputGrad",
+                              {"rows: float", "weight: float", "routes: N * float", "a: N * float", "b: N * float",
+                               "low: float", "dy: float"},
+                              {"drows: float", "droutes: N * float", "da: N * float", "db: N * float"},
+                              {"scale"},
+                              {},
+                              OutputGrad});
+
+}  // namespace
+}  // namespace kvd

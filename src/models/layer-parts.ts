@@ -1,0 +1,121 @@
+/** The parts of a layer around its attention: one op each in a training where the engine has them, several elsewhere. */
+import * as tf from '@tensorflow/tfjs-core';
+import { fused } from '../engine/fused.js';
+import { fusedMlp } from '../engine/fused-mlp.js';
+import { splitHeads, type Heads } from './attention.js';
+import type { Layer, Pass } from './decoder-layer.js';
+import { addLora, loraInputs, loraScale, type LoraTarget } from './lora.js';
+import { gatedActivations, normHeads, rmsNorm } from './ops.js';
+
+/** What stands side by side in a projection, and which adapters it has. */
+interface Projection {
+  weight: tf.Tensor2D;
+  bias: tf.Tensor1D | undefined;
+  heads: number;
+  targets: readonly LoraTarget[];
+}
+
+function projection({ config, weights }: Layer, cacheOnly: boolean): Projection {
+  const { numHeads, numKvHeads, headDim } = config;
+  const { qkv, qkvBias } = weights;
+  if (!cacheOnly) return { weight: qkv, bias: qkvBias, heads: numHeads, targets: ['q', 'k', 'v'] };
+  const [first, width] = [numHeads * headDim, 2 * numKvHeads * headDim];
+  return {
+    weight: tf.slice(qkv, [0, first], [-1, width]),
+    bias: qkvBias && tf.slice(qkvBias, first, width),
+    heads: 0,
+    targets: ['k', 'v'],
+  };
+}
+
+/** By how many adapters they have. */
+const projectOps = { 0: 'KvdProject0', 2: 'KvdProject2', 3: 'KvdProject3' } as const;
+const outputOps = { 0: 'KvdOutput0', 1: 'KvdOutput1' } as const;
+
+/**
+ * The heads of a residual stream's tokens, normed, projected, adapted and rotated.
+ * @param x [batch·tokens, hidden]
+ * @param cacheOnly leaves out the queries
+ * @returns with the heads, where several ops make them, what they are before rotary embedding, side by side
+ */
+export function projectHeads(
+  layer: Layer,
+  x: tf.Tensor2D,
+  { batch, rotary, lora, fuse, observers }: Pass,
+  cacheOnly: boolean,
+): { heads: Heads; packed?: tf.Tensor2D } {
+  const { index, config, weights } = layer;
+  const { numKvHeads, rmsNormEps } = config;
+  const { weight, bias, heads, targets } = projection(layer, cacheOnly);
+  const counts = { heads, kvHeads: numKvHeads };
+  const plain = weights.queryNorm === undefined && observers.observeProjections === undefined;
+  if (fuse && plain && frozen(weights.qkv)) {
+    const gain = weights.inputNorm;
+    const adapters = lora === undefined ? {} : loraInputs(lora, index, targets);
+    const [query, key, value] = fused(
+      projectOps[(lora === undefined ? 0 : targets.length) as keyof typeof projectOps],
+      { x, gain, weight, bias: bias ?? tf.zeros([1]), ...rotary, ...adapters },
+      {
+        epsilon: rmsNormEps,
+        scale: lora === undefined ? 0 : loraScale(lora.adapter),
+        ...{ batch, heads, kv_heads: numKvHeads },
+      },
+    );
+    return { heads: { query, key, value } as unknown as Heads };
+  }
+  const h = rmsNorm(x, weights.inputNorm, rmsNormEps);
+  let packed = tf.matMul<tf.Tensor2D>(h, weight);
+  if (bias) packed = tf.add(packed, bias);
+  if (lora) packed = addLora(packed, h, lora, index, targets);
+  packed = normHeads(packed, weights, [heads, numKvHeads, numKvHeads], rmsNormEps);
+  return { heads: splitHeads(packed, batch, counts, rotary), packed };
+}
+
+/**
+ * The residual stream behind a layer's attention.
+ * @param rows the heads of every token, side by side, [batch·tokens, heads·headDim]
+ */
+export function addAttention(
+  { index, config, weights }: Layer,
+  x: tf.Tensor2D,
+  rows: tf.Tensor2D,
+  { lora, fuse }: Pass,
+): tf.Tensor2D {
+  const { attentionOut: weight, attentionOutBias, postAttentionNorm } = weights;
+  const plain = attentionOutBias === undefined && postAttentionNorm === undefined;
+  if (fuse && plain && frozen(weight)) {
+    const adapters = lora === undefined ? {} : loraInputs(lora, index, ['o']);
+    const scale = lora === undefined ? 0 : loraScale(lora.adapter);
+    const op = outputOps[lora === undefined ? 0 : 1];
+    return fused(op, { rows, weight, residual: x, ...adapters }, { scale })[0] as tf.Tensor2D;
+  }
+  let out = tf.matMul<tf.Tensor2D>(rows, weight);
+  if (attentionOutBias) out = tf.add(out, attentionOutBias);
+  if (lora) out = addLora(out, rows, lora, index, ['o']);
+  if (postAttentionNorm) out = rmsNorm(out, postAttentionNorm, config.rmsNormEps);
+  return tf.add<tf.Tensor2D>(x, out);
+}
+
+/** The residual stream behind a layer's MLP. */
+export function addMlp(
+  { config, plan, weights }: Layer,
+  x: tf.Tensor2D,
+  { fuse }: Pick<Pass, 'fuse'>,
+): tf.Tensor2D {
+  const { mlpNorm, gateUp, mlpDown, postMlpNorm } = weights;
+  if (fuse && postMlpNorm === undefined && frozen(gateUp)) {
+    return fusedMlp(x, mlpNorm, gateUp, mlpDown, {
+      epsilon: config.rmsNormEps,
+      gelu: plan.activation === 'gelu_pytorch_tanh' ? 1 : 0,
+    });
+  }
+  const both = tf.matMul<tf.Tensor2D>(rmsNorm(x, mlpNorm, config.rmsNormEps), gateUp);
+  let mlp = tf.matMul<tf.Tensor2D>(gatedActivations[plan.activation](both), mlpDown);
+  if (postMlpNorm) mlp = rmsNorm(mlp, postMlpNorm, config.rmsNormEps);
+  return tf.add(x, mlp);
+}
+
+/** Whether no gradient of a weight can be asked for: what is trained is a variable. */
+function frozen(weight: tf.Tensor): boolean {
+  return !(weight instanceof tf.Variable);
+}
