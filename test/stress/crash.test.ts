@@ -172,7 +172,7 @@ describe.skipIf(faults === undefined)('killed and run again (skipped without Lin
   for (const command of commands.filter(({ short }) => long || short > 0)) {
     it(`kvd ${command.name} leaves what an undisturbed run leaves`, async () => {
       const calm = prepared(command);
-      const count = join(calm.folder, 'log');
+      const count = `${calm.folder}.count`;
       const env = { ...calm.env, ...faultVariables({ under: calm.folder }, count) };
       const whole = await start(command, calm.folder, env);
       expect(whole, whole.output).toMatchObject({ code: 0 });
