@@ -83,7 +83,7 @@ function normalizerOf(normalizer: unknown): LibraryTokenizer['normalizer'] {
 /** What the tokenizer puts before a text, by `add_bos_token` where that is said, else by its own post-processor. */
 function prefixIds(library: LibraryTokenizer, config: Config, bosId: number | undefined): number[] {
   if (bosId === undefined || config.add_bos_token === false) return [];
-  if (config.add_bos_token === true || config.kvd_prompt !== undefined) return [bosId];
+  if (config.add_bos_token === true) return [bosId];
   const bare = library.encode('a', { add_special_tokens: false }).ids;
   const whole = library.encode('a').ids;
   const at = whole.findIndex((_, i) => bare.every((id, n) => whole[i + n] === id));

@@ -70,7 +70,7 @@ export function buildWordTokenizer(words: readonly string[]): {
       eos_token: '<eos>',
       pad_token: '<pad>',
       unk_token: '<unk>',
-      add_bos_token: false,
+      add_bos_token: true,
       clean_up_tokenization_spaces: false,
       kvd_prompt: { question: '<question>', answer: '<answer>' },
     },
