@@ -67,9 +67,7 @@ export function contextPage(marked: MarkedText): string {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <title>${title}</title>
-        <style>
-          ${style.text}
-        </style>
+        ${style.element}
       </head>
       <body>
         <h1>${title}</h1>
@@ -83,9 +81,7 @@ export function contextPage(marked: MarkedText): string {
           <span class="s0">evicted</span>
         </p>
         <main>${runs}</main>
-        <script>
-          ${script.text};
-        </script>
+        ${script.element}
       </body>
     </html> `.text;
 }

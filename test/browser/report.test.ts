@@ -2,11 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { html } from '../../src/reports/document-writers/html.js';
-import { CHROMIUM_FLAGS, chromiumPath } from '../helpers/chromium.js';
+import { CHROMIUM_FLAGS, chromiumPath, openPage } from '../helpers/chromium.js';
 import { HOSTILE, reportOf, sampleReport } from '../helpers/report.js';
 
 const reason = chromiumPath === undefined ? ' (skipped: no Chromium; apt-get install chromium)' : '';
@@ -20,17 +19,7 @@ describe.skipIf(chromiumPath === undefined)(`report in Chromium${reason}`, () =>
   const troubles: string[] = [];
 
   async function open(name: string, options: BrowserContextOptions = {}): Promise<Page> {
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
-    page.on('console', (message) => troubles.push(`console: ${message.text()}`));
-    page.on('pageerror', (error) => troubles.push(`error: ${error.message}`));
-    page.on('dialog', (dialog) => {
-      troubles.push(`dialog: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
-    page.on('request', (request) => {
-      if (request.url() !== pathToFileURL(path(name)).href) troubles.push(`request: ${request.url()}`);
-    });
-    await page.goto(pathToFileURL(path(name)).href);
+    page = await openPage(browser, path(name), troubles, options);
     return page;
   }
 

@@ -37,14 +37,25 @@ const SMALL = {
 };
 
 /** Options under which a tiny context of a few rows tells methods apart; a wrapper goes around `keydiff`. */
-function testOptions(method: Method): Record<string, unknown> {
+function testOptions(method: Method, question: boolean): Record<string, unknown> {
   const { shape } = method.options;
   if (method.needs.training) return {};
+  const aware = question && { question };
   return {
     ...Object.fromEntries(Object.entries(SMALL).filter(([name]) => name in shape)),
-    ...('of' in shape && { of: { name: 'keydiff', n_sink: 1 } }),
+    ...('of' in shape ? { of: { name: 'keydiff', n_sink: 1, ...aware } } : aware),
   };
 }
+
+/** All methods, and again those that may be shown the question. */
+const variants = methods.names().flatMap((name) => {
+  const { options, needs } = methods.get(name);
+  const choice = !needs.training && ('question' in options.shape || 'of' in options.shape);
+  return [
+    { title: name, name, question: false },
+    ...(choice ? [{ title: `${name}, question-aware`, name, question: true }] : []),
+  ];
+});
 
 /** Positions of the rows that a sequence's heads hold, [layer][head]. */
 function heldPositions(cache: KvCache, sequence: number, kvHeads: number): number[][][] {
@@ -57,19 +68,21 @@ function heldPositions(cache: KvCache, sequence: number, kvHeads: number): numbe
   });
 }
 
-/** The families on which everything is checked; on the others, that methods work at all. */
+/**
+ * The families on which everything is checked, with methods as they are by default; on the others, and with the question
+ * shown, sizes, and that a batch changes nothing.
+ */
 const WHOLE = ['llama', 'gemma2'];
 
 describe.each(architectures.names())('on %s', (family) => {
-  /** Declares no test on the other families: what is reported as skipped is only what could not run. */
-  const whole = (title: string, check: () => void): void => {
-    if (WHOLE.includes(family)) it(title, check);
-  };
-
-  describe.each(methods.names())('method %s', (name) => {
+  describe.each(variants)('method $title', ({ name, question }) => {
+    /** Declares no test on the other families: what is reported as skipped is only what could not run. */
+    const whole = (title: string, check: () => void): void => {
+      if (WHOLE.includes(family) && !question) it(title, check);
+    };
     const method = methods.get(name);
     const { budget } = method;
-    const options = testOptions(method);
+    const options = testOptions(method, question);
     /** Rows that the method leaves of the contexts where `asked` are asked for. */
     const left = (asked: readonly number[]): number[] =>
       budget === 'free' ? [...asked] : contexts.map(({ length }) => keptTokens(budget.budget, length));
@@ -163,7 +176,7 @@ describe.each(architectures.names())('on %s', (family) => {
       });
     });
 
-    whole('gives the same alone and in a batch, and the same twice', () => {
+    it('gives the same alone and in a batch, and the same twice', () => {
       const together = compress([5, 3]);
       const alone = compress([5, 3], [1]);
       expectClose(together.logits[1]!, alone.logits[0]!);
@@ -181,6 +194,10 @@ describe.each(architectures.names())('on %s', (family) => {
       }) as unknown as number[][];
       if (method.needs.training || result.kept[0]! < 12) expect(logits[0]).not.toEqual(plain[0]);
       else logits.forEach((row, i) => expectClose(row, plain[i]!));
+    });
+
+    it('reads the question exactly where it is to', () => {
+      expect(method.readsQuestion(options)).toBe(question || method.needs.question);
     });
 
     whole('has an adapter exactly where it needs one', () => {

@@ -55,7 +55,7 @@ async function page(document: ReportDocument): Promise<string> {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
-<style>${style.text}</style>
+${style.element}
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>
@@ -69,7 +69,7 @@ ${contents}<li><a href="#sources">Sources</a></li>
 <main id="content" tabindex="-1">
 ${bodies}${sourcesHtml(document, anchors)}
 </main>
-<script>${script.text}</script>
+${script.element}
 </body>
 </html>
 `.text;
