@@ -1,7 +1,7 @@
 /** A step of pre-training: cross entropy at every token, gradients of all weights, AdamW. */
 import * as tf from '@tensorflow/tfjs-core';
 import { makeBatch } from '../../dist/models/batch.js';
-import { AdamW, clipByGlobalNorm } from '../../dist/training/adamw.js';
+import { AdamW, clipCoefficient } from '../../dist/training/adamw.js';
 import { crossEntropy } from '../../dist/training/losses.js';
 import { randomDecoder, randomIds } from './model.mjs';
 
@@ -21,10 +21,10 @@ export function prepare(work, shape) {
       ),
     );
     const byName = Object.fromEntries(names.map(([name, variable]) => [name, grads[variable.name]]));
-    const { gradients } = clipByGlobalNorm(byName, 1);
-    optimiser.update(gradients, 1e-4);
+    const { coefficient } = clipCoefficient(byName, 1);
+    optimiser.update(byName, 1e-4, coefficient);
     value.dataSync();
-    tf.dispose([value, ...Object.values(grads), ...Object.values(gradients)]);
+    tf.dispose([value, ...Object.values(grads)]);
   };
   return { run };
 }

@@ -19,6 +19,20 @@ inline void Widen(const float* x, int64_t stride, int count, int width, float sc
     for (int i = 0; i < padded; i++) y[r * padded + i] = i < width ? x[r * stride + i] * scale : 0.0f;
 }
 
+// The packed rows of x [rows, width] as [blocks, width, kKeyBlock], zero behind the last of them.
+void PackTransposed(const float* x, const PackedHead& packed, int whole, int width, float* y) {
+  // So many rows at once, that what is written are whole lines of the cache.
+  constexpr int kTogether = 16;
+  for (int n = 0; n < whole; n += kTogether) {
+    float* to = y + int64_t(n / kKeyBlock) * width * kKeyBlock + n % kKeyBlock;
+    const float* from[kTogether];
+    for (int j = 0; j < kTogether; j++)
+      from[j] = n + j < packed.count ? x + int64_t(packed.rows[n + j]) * width : nullptr;
+    for (int i = 0; i < width; i++)
+      for (int j = 0; j < kTogether; j++) to[int64_t(i) * kKeyBlock + j] = from[j] == nullptr ? 0.0f : from[j][i];
+  }
+}
+
 void Pack(const float* keys, const float* values, const float* positions, int rows, int width, float least,
           float most, bool backward, PackedHead* packed) {
   const int padded = Padded(width);
@@ -27,20 +41,13 @@ void Pack(const float* keys, const float* values, const float* positions, int ro
     if (positions[r] <= most && positions[r] > least) packed->rows[count++] = r;
   packed->count = count;
   const int whole = (count + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
-  for (int n = 0; n < whole; n++) {
-    const int64_t transposed = int64_t(n / kKeyBlock) * width * kKeyBlock + n % kKeyBlock;
-    const bool real = n < count;
-    const int64_t row = real ? packed->rows[n] : 0;
-    const float *key = keys + row * width, *value = values + row * width;
-    packed->positions[n] = real ? positions[row] : kNever;
-    for (int i = 0; i < width; i++) packed->keys_t[transposed + int64_t(i) * kKeyBlock] = real ? key[i] : 0.0f;
-    if (backward) {
-      for (int i = 0; i < width; i++) packed->values[transposed + int64_t(i) * kKeyBlock] = real ? value[i] : 0.0f;
-      if (real) Widen(key, width, 1, width, 1.0f, packed->keys + int64_t(n) * padded);
-    } else if (real) {
-      Widen(value, width, 1, width, 1.0f, packed->values + int64_t(n) * padded);
-    }
-  }
+  for (int n = 0; n < whole; n++) packed->positions[n] = n < count ? positions[packed->rows[n]] : kNever;
+  PackTransposed(keys, *packed, whole, width, packed->keys_t);
+  if (backward) PackTransposed(values, *packed, whole, width, packed->values);
+  const float* rows_apart = backward ? keys : values;
+  float* apart = backward ? packed->keys : packed->values;
+  for (int n = 0; n < count; n++)
+    Widen(rows_apart + int64_t(packed->rows[n]) * width, width, 1, width, 1.0f, apart + int64_t(n) * padded);
 }
 
 struct Span {

@@ -74,6 +74,11 @@ struct Inner {
   void (*multiply)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* panels, float* c,
                    int64_t c_row, bool add);
 
+  // share · (λ·KL(p‖q) + (1 − λ)·KL(q‖p)) of the distributions of two rows of logits, p = teacher; writes its gradient in
+  // the student's [count].
+  float (*mixed_kl)(const float* teacher, const float* student, int count, float share, float forward_weight,
+                    float* slope);
+
   void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* first,
                 const float* second, const float* gradient, float* new_parameter, float* new_first,
                 float* new_second);

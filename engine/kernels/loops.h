@@ -7,6 +7,7 @@
 #include "panels.h"
 #include "rows.h"
 #include "attention_block.h"
+#include "divergence.h"
 
 namespace kvd {
 namespace {
@@ -15,9 +16,11 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
            const float* gradient, float* new_parameter, float* new_first, float* new_second) {
   const float beta1 = settings[0], rest1 = settings[1], beta2 = settings[2], rest2 = settings[3];
   const float epsilon = settings[4], correction2 = settings[5], step = settings[6], kept = settings[7];
+  const float clipped = settings[8];
   for (int64_t i = 0; i < count; i++) {
-    const float m = first[i] * beta1 + gradient[i] * rest1;
-    const float v = second[i] * beta2 + (gradient[i] * gradient[i]) * rest2;
+    const float slope = gradient[i] * clipped;
+    const float m = first[i] * beta1 + slope * rest1;
+    const float v = second[i] * beta2 + (slope * slope) * rest2;
     new_first[i] = m;
     new_second[i] = v;
     new_parameter[i] = parameter[i] * kept - m / (sqrtf(v) / correction2 + epsilon) * step;
@@ -28,6 +31,6 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 const Inner KVD_INNER = {Padded, NormForward, NormBackward,   NormInputGradient, GateForward, GateBackward, Pack,
                          Attend, AttendFew,   AttendBackward, Product,           kPanel,      PackPanel,    Multiply,
-                         AdamW};
+                         MixedKl, AdamW};
 
 }  // namespace kvd

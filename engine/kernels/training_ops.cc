@@ -12,8 +12,8 @@ namespace {
 // Numbers that one thread updates at a time.
 constexpr int64_t kPiece = 1 << 14;
 
-// Inputs: settings [8] (beta1, 1 - beta1, beta2, 1 - beta2, epsilon, root of the second correction, rate over the first
-// correction, share of the parameters that decay leaves), then N each of parameters, first and second moments,
+// Inputs: settings [9] (beta1, 1 - beta1, beta2, 1 - beta2, epsilon, root of the second correction, rate over the first
+// correction, share of the parameters that decay leaves, factor on the gradients), then N each of parameters, first and second moments,
 // gradients. Outputs: N each of new parameters and moments.
 void AdamW(Run& run, const Attributes&) {
   const float* settings = run.In(0);

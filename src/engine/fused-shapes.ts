@@ -110,6 +110,11 @@ const rules: Record<string, FusedRule> = {
     flops: ([x, , gateUp, down]) => 2 * x![0]! * (size(gateUp!) + size(down!)),
   },
   KvdAdamW: { shapes: (inputs, { N }) => inputs.slice(1, 1 + 3 * N!) },
+  KvdStandardise: { shapes: ([scores]) => [scores!, scores!.slice(0, 2), scores!.slice(0, 2)] },
+  KvdStandardiseGrad: { shapes: ([scores]) => [scores!] },
+  KvdScaleRows: { shapes: ([rows]) => [rows!] },
+  KvdScaleRowsGrad: { shapes: ([rows, factors]) => [rows!, factors!] },
+  KvdMixedKl: { shapes: ([, student]) => [[], student!] },
   KvdSquares: { shapes: () => [[]] },
 };
 

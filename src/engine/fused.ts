@@ -99,7 +99,7 @@ export function fused(
 /**
  * AdamW's update of all parameters (Loshchilov & Hutter 2019), in one op.
  * @param settings β1, 1 − β1, β2, 1 − β2, ε, root of the second moment's correction, rate over the first moment's
- *   correction, share of the parameters that decay leaves
+ *   correction, share of the parameters that decay leaves, factor on the gradients
  * @returns new parameters, first and second moments
  */
 export function fusedAdamW(
@@ -113,6 +113,23 @@ export function fusedAdamW(
   const inputs = [tf.tensor1d([...settings]), ...parameters, ...first, ...second, ...gradients];
   const updated = runOp({ op: 'KvdAdamW', lists: count }, inputs, 3 * count);
   return [updated.slice(0, count), updated.slice(count, 2 * count), updated.slice(2 * count)];
+}
+
+/**
+ * Sum over rows of share · (λ·KL(p‖q) + (1−λ)·KL(q‖p)), p = teacher, and its gradient in the student's logits.
+ * @param teacher logits [rows, vocabulary], `student` likewise
+ * @param shares [rows]
+ * @param forwardWeight λ
+ */
+export function fusedMixedKl(
+  teacher: tf.Tensor2D,
+  student: tf.Tensor2D,
+  shares: tf.Tensor1D,
+  forwardWeight: number,
+): { value: tf.Scalar; slope: tf.Tensor2D } {
+  const op = { op: 'KvdMixedKl', floats: ['forward_weight'] };
+  const [value, slope] = runOp(op, [teacher, student, shares], 2, { forward_weight: forwardWeight });
+  return { value: value as tf.Scalar, slope: slope as tf.Tensor2D };
 }
 
 /** Sum of the squares of all numbers in `tensors`, in one op. */

@@ -20,6 +20,22 @@ function restoreRemovedUtilities(): void {
   cjs.isArray ??= Array.isArray;
 }
 
+/** A cast to the type that a tensor has already, of which gradients are full, makes another handle rather than a copy. */
+function castOnlyOtherTypes(): void {
+  const backendName = 'tensorflow';
+  const cast = tf.getKernel('Cast', backendName);
+  const identity = tf.getKernel('Identity', backendName);
+  tf.unregisterKernel('Cast', backendName);
+  tf.registerKernel({
+    ...cast,
+    kernelFunc: (call) => {
+      const same =
+        (call.inputs.x as tf.TensorInfo).dtype === (call.attrs as { dtype?: unknown } | undefined)?.dtype;
+      return (same ? identity : cast).kernelFunc(call);
+    },
+  });
+}
+
 export const tensorflow: Engine = {
   name: 'tensorflow',
   summary: 'Native TensorFlow (CPU, or a CUDA GPU where set up with --gpu)',
@@ -46,6 +62,7 @@ export const tensorflow: Engine = {
     const engine = installedEngine();
     if (engine === undefined) throw new Error('the native engine is not set up');
     require(`${ADDON_PACKAGE}/dist/register_all_kernels`);
+    castOnlyOtherTypes();
     const { NodeJSKernelBackend } = require(`${ADDON_PACKAGE}/dist/nodejs_kernel_backend`) as {
       NodeJSKernelBackend: new (binding: unknown, name: string) => NativeBackend;
     };

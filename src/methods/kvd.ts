@@ -1,6 +1,7 @@
 /** KV-Distill: a learned selection of rows into which a routed encoder packs the rest. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { fused, fusedAvailable } from '../engine/fused.js';
 import type { TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
@@ -71,7 +72,11 @@ export function encodeContext(
   });
   if (!decays(adapter)) return cache;
   const gates = perLayer(tf.expandDims(tf.sigmoid(scores), 3), cache.keys.length);
-  return { ...cache, keys: cache.keys.map((keys, layer) => tf.mul<tf.Tensor4D>(keys, gates[layer]!)) };
+  const scaled = (rows: tf.Tensor4D, factors: tf.Tensor): tf.Tensor4D =>
+    fusedAvailable()
+      ? (fused('KvdScaleRows', { rows, factors }, {})[0] as tf.Tensor4D)
+      : tf.mul<tf.Tensor4D>(rows, factors);
+  return { ...cache, keys: cache.keys.map((keys, layer) => scaled(keys, gates[layer]!)) };
 }
 
 /** Whether keys are scaled by their rows' scores: only the scorer's own mean anything as a factor. */
@@ -90,12 +95,12 @@ function scoresOf({ model, batch, kept, hidden }: EncodeRequest, adapter: KvdAda
 function encode(
   { model, batch, kept, hidden }: EncodeRequest,
   adapter: KvdAdapter,
-): { cache: KvCache; scores: tf.Tensor3D } {
+): { cache: KvCache; scores: tf.Tensor3D; told: tf.Tensor3D } {
   const { n_sink } = adapter.settings;
   const scores = scoresOf({ model, batch, kept, hidden }, adapter);
   const common = scores.shape[1] === 1 ? scores : (tf.mean(scores, 1, true) as tf.Tensor3D);
   const told = selectTokens(common, batch, kept, n_sink);
-  return { cache: encodeContext(model, batch, adapter, scores, told), scores };
+  return { cache: encodeContext(model, batch, adapter, scores, told), scores, told };
 }
 
 export const kvdTrainable: Trainable<KvdAdapter> = {
@@ -126,9 +131,12 @@ export const kvdTrainable: Trainable<KvdAdapter> = {
   frozenLayers: ({ settings }) => (settings.scores === undefined ? settings.eta : undefined),
   // Rows that are not selected are masked rather than gathered: both give the same logits.
   encode: (request, adapter) => {
-    const { cache, scores } = encode(request, adapter);
+    const { cache, scores, told } = encode(request, adapter);
     const { batch, kept } = request;
-    return { cache: hideRows(cache, selectTokens(scores, batch, kept, adapter.settings.n_sink)) };
+    const shared = scores.shape[1] === 1;
+    return {
+      cache: hideRows(cache, shared ? told : selectTokens(scores, batch, kept, adapter.settings.n_sink)),
+    };
   },
   save: saveAdapter,
   load: loadAdapter,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { fused, fusedAvailable, recording } from '../engine/fused.js';
 import type { Random } from '../engine/random.js';
 import { PAD_POSITION, span, type TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
@@ -98,6 +99,19 @@ export function loadScorer(
   }));
 }
 
+/** ReLU, whose gradient in tfjs-core takes eight ops. */
+function relu(x: tf.Tensor): tf.Tensor {
+  const f = tf.customGrad((input, save) => {
+    const value = tf.relu(input as tf.Tensor);
+    (save as tf.GradSaveFunc)([value]);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, [y]: tf.Tensor[]) => tf.mul(dy, tf.cast(tf.greater(y!, 0), 'float32')),
+    };
+  });
+  return f(x);
+}
+
 /**
  * Scores of a batch's tokens from the residual stream after η frozen layers (section 3.1): [batch, heads, tokens],
  * where heads is 1 or layers·kvHeads. Only their order within a context decides what is kept; where the scorer has a
@@ -112,8 +126,12 @@ export function scoreTokens(
   sinks: number,
 ): tf.Tensor3D {
   const [, heads] = scorer.output.shape;
-  const flat = tf.matMul(tf.relu(tf.matMul(hidden, scorer.hidden)), scorer.output);
-  const raw = tf.transpose(tf.reshape(flat, [batch.batch, batch.tokens, heads]), [0, 2, 1]) as tf.Tensor3D;
+  const flat = tf.matMul(relu(tf.matMul(hidden, scorer.hidden)), scorer.output);
+  const raw = (
+    heads === 1
+      ? tf.reshape(flat, [batch.batch, 1, batch.tokens])
+      : tf.transpose(tf.reshape(flat, [batch.batch, batch.tokens, heads]), [0, 2, 1])
+  ) as tf.Tensor3D;
   if (scorer.spread === null) return tf.add<tf.Tensor3D>(raw, scorer.bias);
   const sunken = sinkCounts(batch, sinks);
   const mask = tf.tensor3d(
@@ -124,6 +142,10 @@ export function scoreTokens(
     ),
     [batch.batch, 1, batch.tokens],
   );
+  if (fusedAvailable() && recording()) {
+    const options = { spread: scorer.spread, bias: scorer.bias };
+    return fused('KvdStandardise', { scores: raw, mask }, options)[0] as tf.Tensor3D;
+  }
   const count = tf.maximum(tf.sum(mask, 2, true), 1);
   const centred = tf.sub(raw, tf.div(tf.sum(tf.mul(raw, mask), 2, true), count));
   const variance = tf.div(tf.sum(tf.mul(tf.square(centred), mask), 2, true), count);

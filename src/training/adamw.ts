@@ -37,8 +37,9 @@ export class AdamW {
   /**
    * One update in place (Loshchilov & Hutter 2019, as torch.optim.AdamW: decay first, bias-corrected
    * moments, epsilon added after the root).
+   * @param coefficient factor on all gradients
    */
-  update(gradients: NamedGradients, learningRate: number): void {
+  update(gradients: NamedGradients, learningRate: number, coefficient = 1): void {
     this.step += 1;
     const { adam_beta1, adam_beta2, adam_epsilon, weight_decay } = this.options;
     const correction1 = 1 - adam_beta1 ** this.step;
@@ -47,12 +48,12 @@ export class AdamW {
       const betas = [adam_beta1, 1 - adam_beta1, adam_beta2, 1 - adam_beta2];
       const rate = learningRate / correction1;
       const kept = 1 - learningRate * weight_decay;
-      this.updateAtOnce(gradients, [...betas, adam_epsilon, correction2, rate, kept]);
+      this.updateAtOnce(gradients, [...betas, adam_epsilon, correction2, rate, kept, coefficient]);
       return;
     }
     tf.tidy(() => {
       for (const [name, parameter] of Object.entries(this.parameters)) {
-        const gradient = gradientOf(gradients, name);
+        const gradient = tf.mul(gradientOf(gradients, name), coefficient);
         const first = this.first[name]!;
         const second = this.second[name]!;
         first.assign(tf.add(tf.mul(first, adam_beta1), tf.mul(gradient, 1 - adam_beta1)));
@@ -84,25 +85,18 @@ export class AdamW {
 }
 
 /**
- * Scales gradients so that their joint 2-norm is at most `maxNorm`, as torch's `clip_grad_norm_`:
- * coefficient min(1, maxNorm / (norm + 1e-6)).
- * @returns the gradients (new tensors) and the norm before clipping
+ * What gradients are multiplied by so that their joint 2-norm is at most `maxNorm`, as by torch's `clip_grad_norm_`:
+ * min(1, maxNorm / (norm + 1e-6)).
+ * @returns that factor, and the norm before clipping
  */
-export function clipByGlobalNorm(
+export function clipCoefficient(
   gradients: NamedGradients,
   maxNorm: number,
-): { gradients: NamedGradients; norm: number } {
+): { coefficient: number; norm: number } {
   const norm = tf.tidy(() => {
     const all = Object.values(gradients);
     const sum = fusedAvailable() ? fusedSquares(all) : tf.addN(all.map((g) => tf.sum(tf.square(g))));
     return Math.sqrt(sum.dataSync()[0]!);
   });
-  const coefficient = Math.min(1, maxNorm / (norm + 1e-6));
-  const clipped = Object.fromEntries(
-    Object.entries(gradients).map(([name, g]) => [
-      name,
-      coefficient === 1 ? tf.clone(g) : tf.mul(g, coefficient),
-    ]),
-  );
-  return { gradients: clipped, norm };
+  return { coefficient: Math.min(1, maxNorm / (norm + 1e-6)), norm };
 }

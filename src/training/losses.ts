@@ -1,5 +1,6 @@
 /** Losses over rows of logits, each with its gradient in one pass. */
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedAvailable, fusedMixedKl } from '../engine/fused.js';
 
 /** A sum over rows of logits, and its gradient in them. (A type, so that tf.tidy takes it.) */
 export type Sloped = {
@@ -78,6 +79,7 @@ export function mixedKlOf(
   share: tf.Tensor1D,
   forwardWeight: number,
 ): Sloped {
+  if (fusedAvailable()) return fusedMixedKl(teacherLogits, studentLogits, share, forwardWeight);
   return tf.tidy(() => {
     const logP = tf.logSoftmax(teacherLogits);
     const logQ = tf.logSoftmax(studentLogits);

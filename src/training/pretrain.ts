@@ -7,7 +7,7 @@ import { makeBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
 import { answerIds, questionIds } from '../models/prompt.js';
 import type { Tokenizer } from '../models/tokenizer.js';
-import { AdamW, clipByGlobalNorm, type AdamWOptions, type NamedVariables } from './adamw.js';
+import { AdamW, clipCoefficient, type AdamWOptions, type NamedVariables } from './adamw.js';
 import { assertFinite } from './finite.js';
 import { crossEntropy } from './losses.js';
 import { loadState, saveState } from './state.js';
@@ -192,12 +192,12 @@ export async function pretrain(
     const byName = Object.fromEntries(
       Object.entries(parameters).map(([name, variable]) => [name, grads[variable.name]!]),
     );
-    const { gradients, norm } = clipByGlobalNorm(byName, options.max_grad_norm);
+    const { coefficient, norm } = clipCoefficient(byName, options.max_grad_norm);
     const loss = value.dataSync()[0]!;
     assertFinite({ step: progress.step + 1, loss, norm }, model, parameters, byName, statePath);
-    optimiser.update(gradients, rateAt(progress, options));
+    optimiser.update(byName, rateAt(progress, options), coefficient);
     progress.step += 1;
-    tf.dispose([value, ...Object.values(grads), ...Object.values(gradients)]);
+    tf.dispose([value, ...Object.values(grads)]);
 
     const due = progress.step % options.eval_steps === 0;
     if (due) {

@@ -4,7 +4,7 @@ import { solo, type Group } from '../engine/group.js';
 import { Random } from '../engine/random.js';
 import type { Adapter, Trainable } from '../methods/trainable.js';
 import type { Decoder } from '../models/decoder.js';
-import { clipByGlobalNorm, type AdamW, type AdamWOptions, type NamedVariables } from './adamw.js';
+import { clipCoefficient, type AdamW, type AdamWOptions, type NamedVariables } from './adamw.js';
 import type { Example } from './examples.js';
 import { assertFinite } from './finite.js';
 import { objectives } from './objectives/index.js';
@@ -131,10 +131,10 @@ export function takeStep<A extends Adapter>(
     }
   }
   loss = sumOverRanks(group, loss, sums);
-  const { gradients, norm } = clipByGlobalNorm(sums, options.max_grad_norm);
+  const { coefficient, norm } = clipCoefficient(sums, options.max_grad_norm);
   assertFinite({ step, loss, norm }, course.model, trained, sums, statePath);
   const learningRate = learningRateAt(step, options);
-  optimiser.update(gradients, learningRate);
-  tf.dispose([...Object.values(sums), ...Object.values(gradients)]);
+  optimiser.update(sums, learningRate, coefficient);
+  tf.dispose(sums);
   return { loss, gradientNorm: norm, learningRate };
 }

@@ -1,6 +1,6 @@
 /** KV-Distill's objective: the student's next-token distributions against the teacher's. */
 import * as tf from '@tensorflow/tfjs-core';
-import { mixedKlOf, shares } from '../losses.js';
+import { mixedKlOf } from '../losses.js';
 import type { Decoder } from '../../models/decoder.js';
 import { studentNormed, type StudentPass, type TeacherPass } from '../passes.js';
 import { projectedLoss } from '../projected-loss.js';
@@ -14,7 +14,8 @@ export function klLoss(
   forwardWeight: number,
 ): tf.Scalar {
   const { normed } = teacher;
-  const share = shares(tf.ones([normed!.shape[0]]));
+  const [rows] = normed!.shape;
+  const share = tf.tensor1d(new Float32Array(rows).fill(1 / rows));
   return projectedLoss(model, studentNormed(model, student, teacher), (logits, piece) =>
     mixedKlOf(model.project(piece(normed!)), logits, piece(share), forwardWeight),
   );
