@@ -35,6 +35,7 @@ export interface CellCost {
 }
 
 const QUESTION = 32;
+/** Of a reference answer at least; at most it is as long as the task's longest answer. */
 const REFERENCE = 32;
 /** New tokens in which a batch's two amounts of work differ. */
 export const FURTHER = 4;
@@ -67,7 +68,7 @@ function samplesOf({ task, context, batchSize }: CellRequest): Prepared[] {
     },
     context: ids(context),
     question: ids(QUESTION),
-    reference: ids(REFERENCE),
+    reference: ids(Math.max(REFERENCE, task.maxNewTokens)),
     choices: chosen ? [1, 2, 3, 4].map(() => ids(REFERENCE)) : [],
   }));
 }

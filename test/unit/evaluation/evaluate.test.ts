@@ -162,6 +162,33 @@ describe('a cell', () => {
     });
   });
 
+  it('marks logits in pieces, never all at once, with the numbers of the whole', async () => {
+    const { model } = session;
+    const { vocabSize } = model.config;
+    const whole = await run({}, samples.slice(0, 4));
+    const before = model.logitBlock;
+    model.logitBlock = 3 * vocabSize;
+    const results: SampleResult[] = [];
+    const { kernels } = await tf.profile(async () => {
+      results.push(...(await run({ maxNewTokens: 1 }, samples.slice(0, 4))));
+      return tf.scalar(0);
+    });
+    model.logitBlock = before;
+    const rows = kernels
+      .flatMap(({ outputShapes }) => outputShapes as number[][])
+      .filter((shape) => shape.length === 2 && shape[1] === vocabSize)
+      .map(([count]) => count!);
+    // Greedy decoding has a row for each of the four samples.
+    expect(Math.max(...rows)).toBe(4);
+    for (const name of ['kl', 'nll', 'agreement'])
+      expectClose(
+        results.map(({ metrics }) => metrics[name]!),
+        whole.map(({ metrics }) => metrics[name]!),
+        1e-5,
+        name,
+      );
+  });
+
   it('leaves KL, likelihood and agreement out where only marks are wanted', async () => {
     const [first] = await run({ intrinsic: false }, samples.slice(0, 1));
     expect(Object.keys(first!.metrics)).toEqual(['accuracy', 'exact_match', 'f1']);
