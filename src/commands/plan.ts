@@ -9,6 +9,7 @@ export default class Plan extends KvdCommand {
   static override examples = [
     '<%= config.bin %> plan experiments/paper/table2.yaml --gpu A100-80GB',
     '<%= config.bin %> plan experiments/nano/table2.yaml',
+    '<%= config.bin %> plan experiments/paper/table2.yaml --gpu A100-80GB --dry-run',
   ];
   static override args = { experiment: Args.string({ description: 'YAML file', required: true }) };
   static override flags = {
@@ -18,20 +19,31 @@ export default class Plan extends KvdCommand {
       helpValue: 'NAME',
     }),
     context: Flags.integer({ description: "tokens of the contexts; else training's longest", min: 1 }),
+    'dry-run': Flags.boolean({
+      description:
+        'also take the first steps and batches here, on the data, which must be there, with a narrow model of random weights',
+    }),
   };
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Plan);
     const { planExperiment } = await import('../workflows/plan.js');
     const { gpu, thisMachine } = await import('../workflows/plan-devices.js');
-    const { renderPlan } = await import('../workflows/plan-text.js');
+    const { renderDryRun, renderPlan } = await import('../workflows/plan-text.js');
     const { loadExperiments } = await import('../experiment/resolve.js');
+    const { dryRun } = await import('../workflows/dry-run.js');
+    const { loadChecked } = await import('../workflows/experiments.js');
+    const load = flags['dry-run'] ? loadChecked : loadExperiments;
     const device = flags.gpu === undefined ? await thisMachine() : gpu(flags.gpu);
     const plans = [];
-    for (const loaded of loadExperiments(args.experiment, flags.set)) {
+    for (const loaded of load(args.experiment, flags.set)) {
       const plan = await planExperiment(loaded, { device, context: flags.context });
       this.print(renderPlan(plan));
-      plans.push(plan);
+      const dry = flags['dry-run']
+        ? await dryRun(loaded, { context: flags.context, quiet: this.jsonEnabled() })
+        : undefined;
+      if (dry !== undefined) this.print(renderDryRun(dry));
+      plans.push({ ...plan, ...(dry && { dryRun: dry }) });
     }
     if (plans.some(({ fits }) => !fits)) process.exitCode = 2;
     return plans;

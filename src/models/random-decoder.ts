@@ -24,3 +24,13 @@ export function randomDecoder(config: ModelConfig, seed: number): Decoder {
     stacked: (_names, rows, columns) => noise(columns, sum(rows), columns ** -0.5),
   });
 }
+
+/** The configuration with few narrow heads; depth, windows, sharing of KV heads and all else stay. */
+export function narrow(config: ModelConfig, vocabSize: number): ModelConfig {
+  const headDim = 8;
+  const numKvHeads = Math.min(2, config.numKvHeads);
+  const numHeads = (config.numHeads / config.numKvHeads) * numKvHeads;
+  const hiddenSize = headDim * numHeads;
+  const widths = { headDim, numKvHeads, numHeads, hiddenSize, intermediateSize: 2 * hiddenSize };
+  return { ...config, ...widths, vocabSize, eosTokenIds: [] };
+}

@@ -1,4 +1,5 @@
 /** A plan as people read it. */
+import type { DryRun } from './dry-run.js';
 import type { Plan } from './plan.js';
 
 /** `1.53 GB`, `80 MB`. */
@@ -41,4 +42,19 @@ export function renderPlan(plan: Plan): string {
   lines.push(`  host        ${bytes(plan.host)}, besides the files' cache`);
   lines.push(plan.fits ? '  It fits.' : `  It does not fit. ${plan.remedy}.`);
   return lines.join('\n');
+}
+
+export function renderDryRun({ tokenizer, losses, batches }: DryRun): string {
+  const whose =
+    tokenizer === 'own' ? "the model's tokenizer" : 'one token a byte, since the model has not been pulled';
+  return [
+    `  dry run     narrow model of random weights, ${whose}`,
+    ...(losses === undefined
+      ? []
+      : [`    first steps: loss ${losses.map((loss) => loss.toFixed(3)).join(', ')} nats`]),
+    ...batches.map(
+      ({ task, method, budget, samples, contextTokens, keptTokens, metrics }) =>
+        `    ${task}, ${method} at ${budget}: ${Math.round(keptTokens)} of ${Math.round(contextTokens)} rows kept, ${samples} samples: ${metrics.join(', ')}`,
+    ),
+  ].join('\n');
 }

@@ -34,7 +34,7 @@ export async function withProgress<T>(
   const started = performance.now();
   let firstDone: number | undefined;
   const line = (done: number, message: string): string => {
-    firstDone ??= done - 1;
+    firstDone ??= Math.max(0, done - 1);
     const elapsed = (performance.now() - started) / 1000;
     const rate = (done - firstDone) / elapsed;
     const eta = rate > 0 ? ` · ETA ${clock((total - done) / rate)}` : '';

@@ -60,7 +60,8 @@ interface Trained {
   options: Record<string, unknown>;
 }
 
-function trainedMethod(experiment: Experiment): Trained {
+/** The method that an experiment trains, with its options; one with nothing to train is a UserError. */
+export function trainedMethod(experiment: Experiment): Trained {
   const { name, ...options } = experiment.method;
   const method = methods.get(name);
   if (method.trainable === undefined) {

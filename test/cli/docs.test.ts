@@ -1,7 +1,8 @@
 /** Every command of the tutorials. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { editedCheckout, quotedFiles, runTutorial, type BlockResult } from '../helpers/docs.js';
+import { editedCheckout, quotedFiles, runTutorial, shellBlocks, type BlockResult } from '../helpers/docs.js';
 
 function expectSuccess(results: readonly BlockResult[]): void {
   expect(results.length).toBeGreaterThan(0);
@@ -35,4 +36,27 @@ describe('docs/your-own-method.md', () => {
     // A filter that meets no test would pass as well.
     expect(results.at(-1)!.output).toMatch(/^[1-9]\d* passed, 0 failed$/m);
   });
+});
+
+it('every page names only commands and flags that there are', () => {
+  const { commands } = JSON.parse(readFileSync('oclif.manifest.json', 'utf8')) as {
+    commands: Record<string, { flags: Record<string, object> }>;
+  };
+  const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', name))];
+  let seen = 0;
+  for (const page of pages.filter((name) => name.endsWith('.md'))) {
+    const blocks = shellBlocks(readFileSync(page, 'utf8')).map(({ block }) => block.replace(/\\\n/g, ' '));
+    for (const line of blocks.flatMap((block) => block.match(/^kvd .*$/gm) ?? [])) {
+      const [, first, second, ...rest] = line.replace(/'[^']*'/g, 'x').split(/\s+/);
+      const command = commands[`${first}:${second}`] ?? commands[first!];
+      const flags = [second, ...rest].flatMap((word) => /^--([\w-]+)/.exec(word ?? '')?.[1] ?? []);
+      seen += 1;
+      for (const flag of flags) {
+        const known = [...Object.keys(command?.flags ?? {}), 'help', 'version'];
+        expect(known, `${page}: ${line}`).toContain(flag);
+      }
+      if (!first!.startsWith('--')) expect(command, `${page}: ${line}`).toBeDefined();
+    }
+  }
+  expect(seen).toBeGreaterThan(20);
 });

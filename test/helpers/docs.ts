@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 
 /** A Markdown file's fenced blocks of shell commands, in order, and whether they are marked as long. */
-function shellBlocks(markdown: string): { long: boolean; block: string }[] {
+export function shellBlocks(markdown: string): { long: boolean; block: string }[] {
   return [...markdown.matchAll(/^```sh( long)?\n(.*?)^```$/gms)].map(([, long, block]) => ({
     long: long !== undefined,
     block: block!,

@@ -1,18 +1,31 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { withShapes } from '../../../src/engine/shapes.js';
-import { configOf } from '../../../src/experiment/check.js';
-import { loadExperiments } from '../../../src/experiment/resolve.js';
+import { checkExperiment, configOf } from '../../../src/experiment/check.js';
+import { loadExperiments, type LoadedExperiment } from '../../../src/experiment/resolve.js';
+import type { Experiment } from '../../../src/experiment/schema.js';
 import { randomDecoder } from '../../../src/models/random-decoder.js';
+import { readPublished } from '../../../src/reports/published.js';
 import { targets } from '../../../src/reports/sections/index.js';
+import { cellsOf } from '../../../src/workflows/cells.js';
 import { planExperiment } from '../../../src/workflows/plan.js';
 import { gpu, type Device } from '../../../src/workflows/plan-devices.js';
 import { renderPlan } from '../../../src/workflows/plan-text.js';
+import { adapterFolder } from '../../../src/workflows/train.js';
 import { experimentFiles } from '../../../src/workflows/validate.js';
+import { paperExperiments } from '../../helpers/paper.js';
 
 const paper = 'experiments/paper';
+
+const hubNames: Record<string, string> = {
+  'Llama-3 8B': 'meta-llama/Meta-Llama-3-8B-Instruct',
+  'Llama-2 7B': 'meta-llama/Llama-2-7b-chat-hf',
+  'Mistral 7B': 'mistralai/Mistral-7B-Instruct-v0.2',
+  'Gemma-2 9B': 'google/gemma-2-9b-it',
+  'Gemma-2 27B': 'google/gemma-2-27b-it',
+};
 
 describe('the models of the paper', () => {
   // From the public configurations, as written from memory: neither these totals nor the shipped configurations were
@@ -41,13 +54,120 @@ describe('the models of the paper', () => {
 });
 
 describe('experiments at the scale of the paper', () => {
-  it('are there for every target, and their models are described', () => {
+  const of = (pattern: RegExp): LoadedExperiment[] =>
+    experimentFiles(paper)
+      .filter((file) => pattern.test(basename(file)))
+      .flatMap((file) => loadExperiments(file));
+
+  it('are there for every target, and nothing is wrong with them', () => {
     const files = experimentFiles(paper);
     const names = targets.list().flatMap(({ experiments }) => experiments);
     const wanted = names.filter((name) => /^(table|figure[345]|short)/.test(name) && !/nano/.test(name));
     for (const name of wanted) expect(files).toContain(join(paper, `${name}.yaml`));
-    for (const { experiment } of files.flatMap((file) => loadExperiments(file))) {
-      expect(configOf(experiment.model.name_or_path).config.hiddenSize).toBeGreaterThan(3000);
+    for (const loaded of of(/./)) {
+      expect(checkExperiment(loaded)).toEqual([]);
+      expect(configOf(loaded.experiment.model.name_or_path).config.hiddenSize).toBeGreaterThan(3000);
+    }
+  });
+
+  /** What files evaluate: model, method and retention. */
+  const evaluated = (pattern: RegExp): Set<string> =>
+    new Set(
+      of(pattern).flatMap(({ experiment }) =>
+        cellsOf(experiment).map(
+          ({ method, budget }) => `${experiment.model.name_or_path} ${method} ${JSON.stringify(budget)}`,
+        ),
+      ),
+    );
+  const cell = (model: string, method: string, retention: number): string =>
+    `${hubNames[model]} ${method === 'base' ? 'full' : method} ${JSON.stringify({ kind: 'ratio', retention })}`;
+
+  it('have every row of Tables 2, 3 and 5 and every curve of Figures 3 to 5', () => {
+    const published = readPublished();
+    const table2 = evaluated(/^table2/);
+    for (const { model, method, retention } of published.table2_squad.rows)
+      expect(table2).toContain(cell(model, method, retention));
+
+    const { model, columns, rows } = published.table3_govreport;
+    const table3: Record<string, [RegExp, string]> = {
+      h2a: [/^table3-baselines/, 'h2a'],
+      h2i: [/^table3-baselines/, 'h2i'],
+      'kvd-zero-shot': [/^table3\.yaml/, 'kvd'],
+      'kvd-finetune': [/^table3-finetuned/, 'kvd'],
+    };
+    for (const column of columns) {
+      const [files, method] = table3[column]!;
+      const compressed = rows.map(({ retention }) => retention).filter((retention) => retention < 1);
+      for (const retention of compressed)
+        expect(evaluated(files), column).toContain(cell(model, method, retention));
+    }
+    expect(evaluated(/^table3-baselines/)).toContain(cell(model, 'base', 1));
+
+    const table5: Record<string, Partial<NonNullable<Experiment['training']>>> = {
+      'lambda=1': { kl_forward_weight: 1 },
+      'lambda=0.6': { kl_forward_weight: 0.6 },
+      'lambda=0.4': { kl_forward_weight: 0.4 },
+      'lambda=0': { kl_forward_weight: 0 },
+      'AE+LM': { objective: 'ae_lm' },
+      'no routing': {},
+    };
+    const losses = of(/^(table5|short)/).map(({ experiment }) => experiment);
+    for (const { loss } of published.table5_ablation.rows) {
+      const routing = loss === 'no routing' ? 'embedding' : true;
+      const found = losses.filter(
+        ({ training, method }) =>
+          Object.entries({ objective: undefined, ...table5[loss] }).every(
+            ([key, value]) => training![key as 'objective'] === value,
+          ) && (method.routing ?? true) === routing,
+      );
+      expect(found.length, loss).toBe(1);
+      expect(cellsOf(found[0]!).map(({ budget }) => budget)).toContainEqual({
+        kind: 'ratio',
+        retention: published.table5_ablation.retention,
+      });
+    }
+
+    const { at_zero_retention, retentions } = published.figure4_quality;
+    const figure4 = evaluated(/^figure4/);
+    for (const name of Object.keys(at_zero_retention)) {
+      for (const retention of retentions)
+        expect(figure4).toContain(cell(name, retention === 1 ? 'base' : 'kvd', retention));
+      expect([...figure4].some((each) => each.startsWith(`${hubNames[name]} none `))).toBe(true);
+      for (const retention of [0.2, 0.1, 0.01])
+        expect(evaluated(/^figure5/)).toContain(cell(name, 'kvd', retention));
+    }
+    for (const method of ['h2i', 'kvd'])
+      for (const retention of [0.25, 0.1, 0.05, 0.01])
+        expect(evaluated(/^figure3/)).toContain(cell('Llama-3 8B', method, retention));
+  });
+
+  it('train one adapter a model for Table 2 and Figures 4 and 5', () => {
+    const folders = (name: string): Map<string, string> =>
+      new Map(
+        of(new RegExp(`^${name}\\.yaml$`)).map(({ experiment }) => [
+          experiment.model.name_or_path,
+          adapterFolder(experiment),
+        ]),
+      );
+    const table2 = folders('table2');
+    expect(new Set(table2.values()).size).toBe(4);
+    for (const figure of ['figure4', 'figure5'])
+      for (const [model, folder] of folders(figure)) expect(folder, model).toBe(table2.get(model));
+  });
+
+  it.each(paperExperiments())('%s is planned, and fits one GPU of today', async (_name, experiments) => {
+    for (const loaded of experiments) {
+      const { training, evaluation } = loaded.experiment;
+      // Short contexts: these plans are made quickly.
+      const plan = await planExperiment(loaded, { device: gpu('H200-141GB'), context: 64 });
+      expect(plan.fits).toBe(true);
+      expect(plan.cells).toHaveLength(evaluation!.methods.length);
+      for (const { memory, batchSeconds } of plan.cells) {
+        expect(memory.weights).toBeGreaterThan(4 * 6.7e9);
+        expect(batchSeconds).toBeGreaterThan(0);
+      }
+      expect(plan.training?.steps).toBe(training?.max_steps);
+      if (plan.training !== undefined) expect(plan.training.trained).toBeGreaterThan(50e6);
     }
   });
 
