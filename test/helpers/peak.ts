@@ -21,8 +21,14 @@ interface Buffer {
   handles: number;
 }
 
-/** Runs `f`; the bytes are those beyond what was there before, and small change is not counted. */
-export async function peakBytes(f: () => unknown): Promise<number> {
+export interface PeakTracker {
+  /** Bytes beyond what was there when the tracking began; small change is not counted. */
+  peak(): number;
+  stop(): void;
+}
+
+/** Begins to watch what the engine creates and frees. */
+export function trackPeak(): PeakTracker {
   const engine = tf.engine() as unknown as Tracking;
   const { runKernel, trackTensor, removeDataId } = engine;
   const buffers = new Map<object, Buffer>();
@@ -59,12 +65,23 @@ export async function peakBytes(f: () => unknown): Promise<number> {
     }
     removeDataId.call(this, dataId, backend);
   };
+  return {
+    peak: () => peak,
+    stop: () => {
+      engine.runKernel = runKernel;
+      engine.trackTensor = trackTensor;
+      engine.removeDataId = removeDataId;
+    },
+  };
+}
+
+/** Runs `f`; the most bytes beyond what was there before. */
+export async function peakBytes(f: () => unknown): Promise<number> {
+  const tracker = trackPeak();
   try {
     await f();
-    return peak;
+    return tracker.peak();
   } finally {
-    engine.runKernel = runKernel;
-    engine.trackTensor = trackTensor;
-    engine.removeDataId = removeDataId;
+    tracker.stop();
   }
 }
