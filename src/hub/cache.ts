@@ -133,13 +133,15 @@ export function removeCached(repository: Repository, whole: boolean, cache = hub
   const used = new Set(
     readdirSync(join(folder, 'snapshots')).flatMap((commit) => {
       const kept = join(folder, 'snapshots', commit);
-      return snapshotFiles(kept).map((file) => realpathSync(join(kept, file)));
+      const files = snapshotFiles(kept).map((file) => join(kept, file));
+      return files.filter((file) => existsSync(file)).map((file) => realpathSync(file));
     }),
   );
   const blobs = join(folder, 'blobs');
   for (const blob of existsSync(blobs) ? readdirSync(blobs) : []) {
-    const path = realpathSync(join(blobs, blob));
-    if (!used.has(path)) rmSync(path);
+    // What leads out of the cache is removed itself, not what it leads to.
+    const path = join(blobs, blob);
+    if (!existsSync(path) || !used.has(realpathSync(path))) rmSync(path);
   }
   return before - bytesBelow(folder);
 }

@@ -7,6 +7,7 @@ import { UserError } from '../base/errors.js';
 import { readJson, readText } from '../base/files.js';
 import { sha256 } from '../base/hash.js';
 import { chatPrompt, plainPrompt, type PromptTemplate } from './prompt-template.js';
+import { nestsRepeats, patternsIn } from './tokenizer-patterns.js';
 import { SectionEncoder, type LibraryTokenizer, type Text } from './section-encoder.js';
 
 export interface Tokenizer {
@@ -109,6 +110,13 @@ export function loadTokenizer(folder: string): Tokenizer {
   const json = readJson(path, MAX_BYTES);
   const refuse = (where: string, problem: string): UserError =>
     new UserError('bad-tokenizer', problem, { where, hint: 'Fetch or make the model folder again.' });
+  const endless = patternsIn(json).find(nestsRepeats);
+  if (endless !== undefined) {
+    throw refuse(
+      path,
+      `its pattern ${JSON.stringify(endless)} repeats what repeats, which may take endless time`,
+    );
+  }
   const parsed = configSchema.safeParse(existsSync(configPath) ? readJson(configPath) : {});
   if (!parsed.success) throw refuse(configPath, z.prettifyError(parsed.error));
   const config = parsed.data;

@@ -118,7 +118,7 @@ function start(
 
 /** Whatever of a stored row is the same each time: not ids, clocks and seconds. */
 function steady(record: object): string {
-  const drop = /(_at|^at|^id|seconds|per_second|path)$/;
+  const drop = /(_at|^at|^id|seconds|per_second|path|git_commit)$/;
   return JSON.stringify(record, (key, value: unknown) => (drop.test(key) ? undefined : value));
 }
 

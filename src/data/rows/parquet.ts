@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { parquetMetadata, parquetSchema, type FileMetaData, type SchemaTree } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { compressors as known, decompressZstd } from 'hyparquet-compressors';
 import { assembleNested } from 'hyparquet/src/assemble.js';
 import { parquetHeader, readColumn } from 'hyparquet/src/column.js';
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
@@ -14,8 +14,15 @@ import { fileError } from '../../base/files.js';
 import { startsOf, type Rows } from './rows.js';
 import { readBytes } from './spans.js';
 
-/** Bytes that a page may have once it is unpacked, and a footer. */
+/** Bytes that a column of a row group may have once it is unpacked, and a footer. */
 const MAX_BYTES = 2 ** 30;
+/** Values of a column of a row group; writers make groups of 2^20 rows or fewer. A few bytes can stand for any number. */
+const MAX_VALUES = 2 ** 24;
+/** None of them takes more memory than the page's header claims. */
+const compressors: typeof known = {
+  ...known,
+  ZSTD: (input, length) => decompressZstd(input, new Uint8Array(length)),
+};
 /** Row groups that are kept once they are read: as many as `epochOrder` mixes, and one. */
 const KEPT_GROUPS = 9;
 
@@ -68,13 +75,16 @@ function countOf(value: bigint | number | undefined, file: string, what: string)
 /** Checks the sizes that a column's pages claim, so that none of them makes the reader take endless memory. */
 function checkPages(bytes: Uint8Array, values: number, file: string): void {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
+  let total = 0;
   for (let seen = 0; reader.offset < bytes.byteLength - 1 && seen < values;) {
     const header = parquetHeader(reader);
     const { compressed_page_size: packed, uncompressed_page_size: unpacked } = header;
     const counts = [header.data_page_header, header.data_page_header_v2, header.dictionary_page_header];
     const count = counts.map((page) => page?.num_values).find((n) => n !== undefined) ?? 0;
-    const fits =
-      packed >= 0 && packed <= bytes.byteLength - reader.offset && unpacked >= 0 && unpacked <= MAX_BYTES;
+    const fits = packed >= 0 && packed <= bytes.byteLength - reader.offset && unpacked >= 0;
+    total += unpacked;
+    if (total > MAX_BYTES)
+      throw damaged(file, `unpacks a column of a row group to more than ${MAX_BYTES} bytes`);
     // A dictionary holds no more entries than bytes, unless they are empty.
     const most = header.dictionary_page_header === undefined ? values - seen : Math.max(values, unpacked);
     if (!fits || count < 0 || count > most) {
@@ -91,6 +101,9 @@ function readChunk(file: string, chunk: Chunk, tree: SchemaTree, rows: number): 
   const start = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
   const length = countOf(chunk.total_compressed_size, file, 'bytes in a column');
   const values = countOf(chunk.num_values, file, 'values in a column');
+  if (values > MAX_VALUES || rows > MAX_VALUES) {
+    throw damaged(file, `has ${Math.max(values, rows)} values in a row group, more than ${MAX_VALUES}`);
+  }
   if (!Number.isSafeInteger(start) || start < 4 || start + length > statSync(file).size) {
     throw damaged(file, `keeps column ${chunk.path_in_schema.join('.')} outside the file`);
   }

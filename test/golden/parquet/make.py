@@ -38,3 +38,15 @@ for codec, version in [
 ]:
     pq.write_table(table, here / f"{codec}.parquet", compression=codec, data_page_version=version, row_group_size=9)
 (here / "rows.json").write_text(json.dumps(rows, ensure_ascii=False, indent=0))
+
+# A bomb: 36 kB that stand for 2^24 + 1 equal texts in one row group.
+count = 2**24 + 1
+texts = pa.chunked_array([pa.repeat("a", 2**20)] * 16 + [pa.repeat("a", 1)])
+pq.write_table(
+    pa.table({"text": texts}),
+    here / "bomb.parquet",
+    compression="zstd",
+    row_group_size=count,
+    write_batch_size=count,
+    write_statistics=False,
+)

@@ -104,6 +104,14 @@ describe('Parquet', () => {
     expect(rows.get(5).value).toEqual({ answers: expected[5]!.answers });
   });
 
+  it('refuses a few bytes that stand for endless rows before it takes memory for them', () => {
+    const before = process.memoryUsage().rss;
+    const problem = problemOf(() => openRows(join(golden, 'bomb.parquet')).get(0));
+    expect(problem.code).toBe('bad-parquet');
+    expect(problem.message).toContain('16777217 values');
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 27);
+  });
+
   it('refuses what is none, and what is cut off', () => {
     const file = readFileSync(join(golden, 'snappy.parquet'));
     for (const bytes of [

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -226,14 +227,19 @@ describe('what was pulled', () => {
     mkdirSync(other);
     const shared = join(folder, 'config.json');
     const link = readlinkSync(shared);
-    const { symlinkSync } = await import('node:fs');
     symlinkSync(link, join(other, 'config.json'));
+    const outside = join(cache, 'mine');
+    writeFileSync(outside, 'mine');
+    symlinkSync(outside, join(root, 'blobs', 'leads-out'));
+    symlinkSync('nowhere', join(root, 'blobs', 'leads-nowhere'));
+    symlinkSync('nowhere', join(other, 'leads-nowhere'));
     expect(removeCached(parseRepository('org/tiny@main', 'model'), false, cache)).toBeGreaterThan(
       weights.length,
     );
     expect(existsSync(folder)).toBe(false);
     expect(readFileSync(join(other, 'config.json'), 'utf8')).toBe(tiny.files['config.json']);
     expect(readdirSync(join(root, 'blobs'))).toHaveLength(1);
+    expect(readFileSync(outside, 'utf8')).toBe('mine');
     expect(lstatSync(root).isDirectory()).toBe(true);
     removeCached(parseRepository('org/tiny', 'model'), true, cache);
     expect(existsSync(root)).toBe(false);
