@@ -42,6 +42,10 @@ function collect(node: unknown, path: string[], at: (offset: number) => string, 
   if (isMap(node)) {
     for (const pair of node.items) {
       const key = pair.key as Node;
+      if (isMap(key) || isSeq(key))
+        throw new UserError('invalid-experiment', 'a key is a word, not a map or a list', {
+          where: at(key.range?.[0] ?? 0),
+        });
       const name = isScalar(key) ? String(key.value) : '';
       found.set(joinPath([...path, name]), at(key.range?.[0] ?? 0));
       collect(pair.value, [...path, name], at, found);
@@ -57,7 +61,11 @@ function collect(node: unknown, path: string[], at: (offset: number) => string, 
 function parseFile(file: string): LoadedYaml {
   const text = readText(file, MAX_BYTES);
   const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, uniqueKeys: true, prettyErrors: false });
+  const document = parseDocument(text, {
+    ...{ lineCounter: counter, uniqueKeys: true, prettyErrors: false },
+    // Or the library would write its own warnings to stderr.
+    logLevel: 'error',
+  });
   const at = (offset: number): string => {
     const { line, col } = counter.linePos(offset);
     return `${file}:${line}:${col}`;

@@ -70,6 +70,7 @@ describe('experiment files', () => {
     expect(problemsOf(file('s.yaml', 'a: [1\n'))).toMatch(/s\.yaml:\d+:\d+/);
     expect(problemsOf(file('d.yaml', 'name: a\nname: b\n'))).toMatch(/d\.yaml:2:1.*unique/);
     expect(problemsOf(file('l.yaml', '- 1\n'))).toContain('map');
+    expect(problemsOf(file('k.yaml', 'name: a\n{ b: 1 }: 2\n'))).toMatch(/k\.yaml:2:1.*a key is a word/);
     const bomb = [
       'a: &a [1,2,3,4,5,6,7,8,9,0]',
       ...'bcdefgh'.split('').map((c, i) => `${c}: &${c} [${Array(10).fill(`*${'abcdefgh'[i]}`).join()}]`),
