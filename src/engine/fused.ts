@@ -92,6 +92,11 @@ export function fused(
   inputs: Record<string, tf.Tensor>,
   attributes: Record<string, number>,
 ): tf.Tensor[] {
+  const spec: DifferentiableOp = fusedOps[name];
+  if (!recording()) {
+    const tensors = spec.inputs.map((input) => inputs[input]!);
+    return runOp(spec, tensors, spec.outputs, attributes);
+  }
   const attrs = attributes as unknown as tf.NamedAttrMap;
   return tf.engine().runKernel(name, inputs, attrs) as unknown as tf.Tensor[];
 }
