@@ -47,7 +47,9 @@ function holderLives(lock: string, text: string, watch: Watch): boolean {
   try {
     holder = JSON.parse(text) as typeof holder;
   } catch {
-    return Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) < HALF_WRITTEN_MS;
+    const touched = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    // Of the future, where the clock was set back meanwhile.
+    return Math.abs(Date.now() - touched) < HALF_WRITTEN_MS;
   }
   // On a shared file system another machine's process cannot be seen from here, only its lock.
   if (holder.host !== hostname()) {

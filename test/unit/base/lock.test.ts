@@ -56,4 +56,11 @@ describe('a lock', () => {
     utimesSync(lock, new Date(0), new Date(0));
     expect(await done).toBe('done');
   });
+
+  it('is taken when left half-written before the clock was set back', async () => {
+    writeFileSync(lock, '');
+    const later = new Date(Date.now() + 3_600_000);
+    utimesSync(lock, later, later);
+    expect(await exclusively(lock, () => Promise.resolve('done'))).toBe('done');
+  }, 60_000);
 });
