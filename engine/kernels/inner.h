@@ -82,6 +82,15 @@ struct Inner {
   void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* first,
                 const float* second, const float* gradient, float* new_parameter, float* new_first,
                 float* new_second);
+
+  // C[rows, columns] = A[rows, depth] · B[depth, columns] for few rows, each of which gets the same as alone.
+  void (*few_rows)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* b, int64_t b_row,
+                   float* c, int64_t c_row);
+  // C[rows, count] = A[rows, depth] · B[count, depth] transposed, likewise.
+  void (*few_dots)(int rows, int count, int depth, const float* a, int64_t a_row, const float* b, int64_t b_row,
+                   float* c, int64_t c_row);
+  // cap · tanh(x / cap), in place.
+  void (*soft_cap)(float* x, int count, float cap);
 };
 
 // That of the machine's processor.

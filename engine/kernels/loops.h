@@ -8,6 +8,7 @@
 #include "rows.h"
 #include "attention_block.h"
 #include "divergence.h"
+#include "few_rows.h"
 
 namespace kvd {
 namespace {
@@ -31,6 +32,6 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 const Inner KVD_INNER = {Padded, NormForward, NormBackward,   NormInputGradient, GateForward, GateBackward, Pack,
                          Attend, AttendFew,   AttendBackward, Product,           kPanel,      PackPanel,    Multiply,
-                         MixedKl, AdamW};
+                         MixedKl, AdamW,     FewRows,        FewDots,           SoftCap};
 
 }  // namespace kvd

@@ -86,6 +86,25 @@ int64_t Run::Dim(int index, int axis) { return TF_Dim(Input(index), axis); }
 
 int64_t Run::Size(int index) { return TF_TensorElementCount(Input(index)); }
 
+int Run::Rank(int index) { return TF_NumDims(Input(index)); }
+
+bool Run::Is(int index, std::initializer_list<int64_t> dims) {
+  if (Rank(index) != static_cast<int>(dims.size())) return false;
+  int axis = 0;
+  for (int64_t dim : dims)
+    if (Dim(index, axis++) != dim) return false;
+  return true;
+}
+
+float* Run::InPlace(int index) { return const_cast<float*>(In(index)); }
+
+void Run::Fail(const char* message) {
+  TF_Status* status = TF_NewStatus();
+  TF_SetStatus(status, TF_INVALID_ARGUMENT, message);
+  TF_OpKernelContext_Failure(context_, status);
+  TF_DeleteStatus(status);
+}
+
 float* Run::Out(int index, std::initializer_list<int64_t> dims) {
   int64_t size = 1;
   for (int64_t dim : dims) size *= dim;

@@ -23,10 +23,17 @@ class Run {
   const float* In(int index);
   int64_t Dim(int index, int axis);
   int64_t Size(int index);
+  int Rank(int index);
+  // Whether an input has this shape.
+  bool Is(int index, std::initializer_list<int64_t> dims);
+  // An input that is written: whoever runs the op sees to it that nobody else reads that tensor's memory.
+  float* InPlace(int index);
   // Allocates an output.
   float* Out(int index, std::initializer_list<int64_t> dims);
   // An output shaped as an input.
   float* OutLike(int index, int input);
+  // Ends the run with an error, which the caller gets; no output is needed then.
+  void Fail(const char* message);
 
  private:
   TF_Tensor* Input(int index);
@@ -38,7 +45,7 @@ class Run {
 
 // Attributes of an op, fixed when its kernel is made.
 struct Attributes {
-  float f[3] = {};
+  float f[6] = {};
   int64_t i[3] = {};
 };
 

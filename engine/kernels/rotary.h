@@ -7,6 +7,16 @@
 
 namespace kvd {
 
+// One head, x · cos + its halves swapped · signed_sin; y may be x.
+inline void Rotate(const float* x, const float* cos, const float* signed_sin, int64_t width, float* y) {
+  const int64_t half = width / 2;
+  for (int64_t i = 0; i < half; i++) {
+    const float first = x[i], second = x[half + i];
+    y[i] = first * cos[i] + second * signed_sin[i];
+    y[half + i] = second * cos[half + i] + first * signed_sin[half + i];
+  }
+}
+
 // Rows [batch·tokens, (queries + 2·keys)·width]; `tables` is batch, or 1 where all share the cosines and sines
 // [tables, tokens, width], the first half of the sines negated.
 struct Heads {
@@ -33,16 +43,11 @@ struct Heads {
   // Splits rows `packed`, from row `first` of all on, into [batch, heads, tokens, width], rotated.
   void Split(int64_t first, int64_t count, const float* packed, const float* cos, const float* sin,
              float* const outs[3]) const {
-    const int64_t half = width / 2;
     ForRows(first, count, [&](int64_t from, int64_t to, int64_t table, int kind) {
-      const float *x = packed + from, *c = cos + table, *s = sin + table;
+      const float* x = packed + from;
       float* y = outs[kind] + to;
-      if (kind == 2) {
-        std::copy_n(x, width, y);
-        return;
-      }
-      for (int64_t i = 0; i < half; i++) y[i] = x[i] * c[i] + x[half + i] * s[i];
-      for (int64_t i = 0; i < half; i++) y[half + i] = x[half + i] * c[half + i] + x[i] * s[half + i];
+      if (kind == 2) std::copy_n(x, width, y);
+      else Rotate(x, cos + table, sin + table, width, y);
     });
   }
 

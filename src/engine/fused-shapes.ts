@@ -29,6 +29,12 @@ function loraFlops(rows: number, { a, b }: { a: Shape[]; b: Shape[] }): number {
   return 2 * rows * [...a, ...b].reduce((sum, shape) => sum + size(shape), 0);
 }
 
+/** The lists over `layers` layers of a step of decoding: keys, values, positions, then the weights. */
+function decodeLists(inputs: readonly Shape[], layers: number): Shape[][] {
+  const lists = inputs.slice(6);
+  return Array.from({ length: lists.length / layers }, (_, i) => lists.slice(i * layers, (i + 1) * layers));
+}
+
 const rules: Record<string, FusedRule> = {
   KvdNorm: { shapes: ([x]) => [x!, x!.slice(0, 1)] },
   KvdNormGrad: { shapes: ([x, gain]) => [x!, gain!] },
@@ -116,6 +122,26 @@ const rules: Record<string, FusedRule> = {
   KvdScaleRowsGrad: { shapes: ([rows, factors]) => [rows!, factors!] },
   KvdMixedKl: { shapes: ([, student]) => [[], student!] },
   KvdSquares: { shapes: () => [[]] },
+  KvdGrow: {
+    shapes: (inputs, { more }) =>
+      inputs.map(([lists, heads, rows, ...rest]) => [lists!, heads!, rows! + more!, ...rest]),
+  },
+  KvdDecode: {
+    shapes: (inputs, { N }) => {
+      const [batch] = decodeLists(inputs, N!)[0]![0]!;
+      return [[batch!], [batch!, inputs[1]![0]!]];
+    },
+    flops: (inputs, { N }) => {
+      const [keys, values, , ...weights] = decodeLists(inputs, N!);
+      const [batch, kvHeads, , width] = keys![0]!;
+      const matrices = weights.flat().filter((shape) => shape.length === 2);
+      const columns = weights.flat().find((shape) => shape.length === 2)![1]!;
+      const group = (columns / width! - 2 * kvHeads!) / kvHeads!;
+      const attended = [...keys!, ...values!].reduce((sum, shape) => sum + size(shape), 0);
+      const weighed = matrices.reduce((sum, shape) => sum + size(shape), size(inputs[1]!));
+      return 2 * (batch! * weighed + group * attended);
+    },
+  },
 };
 
 /** Stands in for the native addon. */

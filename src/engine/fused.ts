@@ -141,3 +141,36 @@ export function fusedMixedKl(
 export function fusedSquares(tensors: readonly tf.Tensor[]): tf.Scalar {
   return runOp({ op: 'KvdSquares', lists: tensors.length }, [...tensors], 1)[0] as tf.Scalar;
 }
+
+/**
+ * Tensors [lists, heads, rows, …] copied with `more` rows of zeros behind theirs, in one op: room that `fusedDecode` may
+ * write to, since it is nobody else's.
+ */
+export function fusedGrow(tensors: readonly tf.Tensor[], more: number): tf.Tensor[] {
+  const { length } = tensors;
+  return runOp({ op: 'KvdGrow', lists: length, integers: ['more'] }, [...tensors], length, { more });
+}
+
+const decodeSettings = {
+  floats: ['epsilon', 'scale', 'softcap', 'logit_softcap', 'embedding_scale', 'logit_scale'],
+  integers: ['gelu'],
+} as const;
+
+/** Numbers that a step of decoding takes besides tensors; 0 for no soft cap. */
+export type DecodeSettings = Record<(typeof decodeSettings)['floats' | 'integers'][number], number>;
+
+/**
+ * One step of decoding, all layers in one op, which writes keys, values and positions into their row of the cache
+ * (engine/kernels/decode_ops.cc has the inputs' shapes, and refuses others).
+ * @param single inputs of which there is one
+ * @param lists inputs of which each layer has one, a list each
+ * @returns likeliest next tokens [batch] and logits [batch, vocabulary]
+ */
+export function fusedDecode(
+  single: readonly tf.Tensor[],
+  lists: readonly (readonly tf.Tensor[])[],
+  settings: DecodeSettings,
+): [tokens: tf.Tensor1D, logits: tf.Tensor2D] {
+  const spec = { op: 'KvdDecode', lists: lists[0]!.length, ...decodeSettings };
+  return runOp(spec, [...single, ...lists.flat()], 2, settings) as [tf.Tensor1D, tf.Tensor2D];
+}

@@ -70,7 +70,7 @@ export class Decoder {
   checkpointLayers = false;
   /** Most logits that a training loss holds at once, 128 MB of them; it makes some eight matrices of that size. */
   logitBlock = 2 ** 25;
-  private readonly rotary: RotaryCache;
+  readonly rotary: RotaryCache;
 
   /** @param logitScale factor on the final hidden state; 1 but while pre-training (see training/pretrain). */
   constructor(

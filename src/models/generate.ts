@@ -1,8 +1,7 @@
 /** Greedy decoding behind a cache, in batches of unequal length. */
-import * as tf from '@tensorflow/tfjs-core';
-import { makeBatch } from './batch.js';
-import { appendCache, cacheTensors, selectSequences, type KvCache } from './cache.js';
+import type { KvCache } from './cache.js';
 import type { Decoder } from './decoder.js';
+import { Decoding } from './decoding.js';
 
 export interface GreedyOptions {
   maxNewTokens: number;
@@ -19,12 +18,6 @@ export interface NewToken {
   token: number;
 }
 
-/** Likeliest next token behind the last real token of each row of `hidden`. */
-function nextTokens(model: Decoder, hidden: tf.Tensor2D, rows: readonly number[]): number[] {
-  const last = tf.gather(hidden, tf.tensor1d([...rows], 'int32'));
-  return Array.from(tf.argMax(model.logits(last), 1).dataSync());
-}
-
 /**
  * Greedy continuation of `prompts`, attending to `cache` (which stays as it is), step by step: the new tokens of the
  * rows that go on. Once half of the rows have ended, the others go on alone. Return early to stop; nothing is kept.
@@ -39,25 +32,11 @@ export function* greedySteps(
   /** Numbers of the rows that are still decoded, in the batch's order; `done` among them only wait. */
   let rows = prompts.map((_, row) => row);
   const done = prompts.map(() => false);
-  let past = cache;
-  let inputs = prompts.map((prompt) => [...prompt]);
-  const replacePast = (next: () => KvCache): void => {
-    const before = past;
-    past = tf.tidy(next);
-    if (before !== undefined && before !== cache) tf.dispose(cacheTensors(before));
-  };
+  let inputs: (readonly number[])[] = [...prompts];
+  const decoding = new Decoding(model, cache, options.maxNewTokens);
   try {
     for (let step = 0; step < options.maxNewTokens; step++) {
-      let tokens: number[] = [];
-      const before = past;
-      replacePast(() => {
-        const batch = makeBatch(inputs, before === undefined ? {} : { starts: before.nextPositions });
-        const result = model.forward(batch, before === undefined ? {} : { past: before, join: true });
-        const last = batch.lengths.map((length, row) => row * batch.tokens + length - 1);
-        tokens = nextTokens(model, result.hidden, last);
-        if (before === undefined) return result.cache;
-        return result.joined ?? appendCache(before, result.cache);
-      });
+      let tokens = decoding.advance(inputs);
       const fresh: NewToken[] = [];
       tokens.forEach((token, i) => {
         const row = rows[i]!;
@@ -70,15 +49,14 @@ export function* greedySteps(
       const left = [...rows.keys()].filter((i) => !done[rows[i]!]);
       if (left.length === 0) break;
       if (2 * left.length <= rows.length) {
-        const wide = past!;
-        replacePast(() => selectSequences(wide, left));
+        decoding.select(left);
         rows = left.map((i) => rows[i]!);
         tokens = left.map((i) => tokens[i]!);
       }
       inputs = tokens.map((token) => [token]);
     }
   } finally {
-    if (past !== undefined && past !== cache) tf.dispose(cacheTensors(past));
+    decoding.dispose();
   }
 }
 

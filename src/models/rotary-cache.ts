@@ -27,6 +27,12 @@ export class RotaryCache {
     });
   }
 
+  /** Tables [positions, headDim] of at least the first `size` positions; they stay the cache's own. */
+  tables(size: number): { cos: tf.Tensor2D; signedSin: tf.Tensor2D } {
+    this.grow(size);
+    return { cos: this.cos!, signedSin: this.signedSin! };
+  }
+
   private grow(size: number): void {
     if (size <= this.size) return;
     this.dispose();
