@@ -118,13 +118,14 @@ const planned = async (...args) =>
 const { training, host, context } = await planned();
 const trained = await kvd(offline, 'train', experiment);
 const evaluated = await kvd(offline, 'eval', experiment, '--json');
-const { cells: found } = JSON.parse(evaluated.stdout);
+const { runs, cells: found } = JSON.parse(evaluated.stdout);
 await kvd(offline, 'report', '--format', 'markdown', '--output', 'report.md');
 const longest = Math.max(...found.map(({ contextTokens }) => contextTokens));
 const { cells } = await planned('--context', `${longest}`);
 
 const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(2)} GB`;
 const seconds = (value) => `${value.toPrecision(3)} s`;
+const anew = { training: !trained.stdout.includes('already trained'), evaluation: !runs[0].reused };
 const row = (what, ours, real) => `| ${what} | ${ours} | ${real} |`;
 const evaluation = Math.max(...cells.map(({ total }) => total));
 process.stdout.write(
@@ -136,21 +137,29 @@ process.stdout.write(
     row(
       `tensors in training, contexts of ${context} tokens at most`,
       gigabytes(training.total),
-      gigabytes(trained.tensors),
+      anew.training ? gigabytes(trained.tensors) : '–',
     ),
-    row('the same, resident in all', gigabytes(training.total + host), gigabytes(trained.resident)),
+    row(
+      'the same, resident in all',
+      gigabytes(training.total + host),
+      anew.training ? gigabytes(trained.resident) : '–',
+    ),
     row(
       `tensors in evaluation, contexts of ${longest} tokens`,
       gigabytes(evaluation),
-      gigabytes(evaluated.tensors),
+      anew.evaluation ? gigabytes(evaluated.tensors) : '–',
     ),
-    row('the same, resident in all', gigabytes(evaluation + host), gigabytes(evaluated.resident)),
+    row(
+      'the same, resident in all',
+      gigabytes(evaluation + host),
+      anew.evaluation ? gigabytes(evaluated.resident) : '–',
+    ),
     row(
       'a step, by the clock',
       `at most ${seconds(training.stepSeconds)}`,
-      seconds(trained.seconds / training.steps),
+      anew.training ? seconds(trained.seconds / training.steps) : '–',
     ),
-    row('a step, processor time', '', seconds(trained.userSeconds / training.steps)),
+    row('a step, processor time', '', anew.training ? seconds(trained.userSeconds / training.steps) : '–'),
     '',
     'Measured steps are the whole command shared out: loading, one short validation and saving are in them. A second call finds training and evaluation done, and measures nothing of them.',
     '',
