@@ -52,8 +52,8 @@ const variants = methods.names().flatMap((name) => {
   const { options, needs } = methods.get(name);
   const choice = !needs.training && ('question' in options.shape || 'of' in options.shape);
   return [
-    { title: name, name, question: false },
-    ...(choice ? [{ title: `${name}, question-aware`, name, question: true }] : []),
+    [name, { name, question: false }] as const,
+    ...(choice ? [[`${name}, question-aware`, { name, question: true }] as const] : []),
   ];
 });
 
@@ -75,7 +75,7 @@ function heldPositions(cache: KvCache, sequence: number, kvHeads: number): numbe
 const WHOLE = ['llama', 'gemma2'];
 
 describe.each(architectures.names())('on %s', (family) => {
-  describe.each(variants)('method $title', ({ name, question }) => {
+  describe.each(variants)('method %s', (_, { name, question }) => {
     /** Declares no test on the other families: what is reported as skipped is only what could not run. */
     const whole = (title: string, check: () => void): void => {
       if (WHOLE.includes(family) && !question) it(title, check);
