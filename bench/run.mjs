@@ -53,7 +53,7 @@ function save() {
     .join(', ');
   const text = [
     '# kvd against PyTorch, Transformers and kvpress',
-    `${cpu}, ${cores} cores; ${versions}; kvd at ${stored.commit}; made by \`npm run bench\`. float32, as many threads as cores on both sides, two repetitions to warm up, \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
+    `${cpu}, ${cores} cores; ${versions}; made by \`npm run bench\`. float32, as many threads as cores on both sides, two repetitions to warm up, \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
     table(rows),
     ...(stored.itself === undefined
       ? []
@@ -63,7 +63,6 @@ function save() {
 }
 
 stored.machine = machine();
-stored.commit = commit;
 for (const [name, work] of Object.entries(shapes.work)) {
   if (!wanted(name)) continue;
   const rounds = [];

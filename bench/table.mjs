@@ -30,9 +30,18 @@ function ratioText(found) {
 
 /** Rows of Markdown. */
 export function table(results) {
-  const head = ['work', 'kvd', 'PyTorch eager', 'ratio', 'wanted', 'to torch.compile', 'to `generate`'];
+  const head = [
+    'work',
+    'kvd',
+    'PyTorch eager',
+    'ratio',
+    'wanted',
+    'to torch.compile',
+    'to `generate`',
+    'kvd at',
+  ];
   const lines = [head, head.map(() => '---')];
-  for (const { work, rounds } of results) {
+  for (const { work, commit, rounds } of results) {
     const together = (side) => {
       const runs = rounds.map((round) => round[side]).filter((run) => run !== undefined);
       const failed = runs.find((run) => run.failed !== undefined);
@@ -49,6 +58,7 @@ export function table(results) {
       `${work.goal}`,
       ratioText(ratio(rounds, 'compile')),
       ratioText(ratio(rounds, 'transformers')),
+      commit,
     ]);
   }
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
