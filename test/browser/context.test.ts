@@ -1,11 +1,10 @@
 /** The page of `kvd ask --explain` in a real browser, opened from disk. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { contextPage, type MarkedText } from '../../src/reports/context-page.js';
-import { CHROMIUM_FLAGS, chromiumPath, openPage } from '../helpers/chromium.js';
+import { chromiumPath, pagesFromDisk } from '../helpers/chromium.js';
 
 const reason = chromiumPath === undefined ? ' (skipped: no Chromium; apt-get install chromium)' : '';
 
@@ -42,14 +41,12 @@ const CONTRAST = `(span) => {
 }`;
 
 describe.skipIf(chromiumPath === undefined)(`explained document in Chromium${reason}`, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'kvd-explained-'));
-  const file = join(folder, 'page.html');
-  const troubles: string[] = [];
-  let browser: Browser;
+  const pages = pagesFromDisk();
+  const file = 'page.html';
   let page: Page;
 
-  const open = async (options: BrowserContextOptions = {}): Promise<void> => {
-    page = await openPage(browser, file, troubles, options);
+  const open = async (options?: BrowserContextOptions): Promise<void> => {
+    page = await pages.open(file, options);
   };
   /** Tenths of the chosen heads that keep each run, as the page marks them. */
   const shown = (): Promise<(string | null)[]> =>
@@ -58,18 +55,7 @@ describe.skipIf(chromiumPath === undefined)(`explained document in Chromium${rea
       .all()
       .then((spans) => Promise.all(spans.map((span) => span.getAttribute('class'))));
 
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: chromiumPath!, args: CHROMIUM_FLAGS });
-    writeFileSync(file, contextPage(marked));
-  });
-  afterEach(async () => {
-    await page.close();
-    expect(troubles.splice(0)).toEqual([]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  beforeAll(() => writeFileSync(join(pages.folder, file), contextPage(marked)));
 
   it('marks what all heads keep, some, or none, and what a layer or head keeps alone', async () => {
     await open();

@@ -1,25 +1,21 @@
 /** The HTML report in a real browser, opened from disk. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { html } from '../../src/reports/document-writers/html.js';
-import { CHROMIUM_FLAGS, chromiumPath, openPage } from '../helpers/chromium.js';
+import { chromiumPath, pagesFromDisk } from '../helpers/chromium.js';
 import { HOSTILE, reportOf, sampleReport } from '../helpers/report.js';
 
 const reason = chromiumPath === undefined ? ' (skipped: no Chromium; apt-get install chromium)' : '';
 
 describe.skipIf(chromiumPath === undefined)(`report in Chromium${reason}`, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'kvd-report-'));
-  const path = (name: string): string => join(folder, `${name}.html`);
-  let browser: Browser;
+  const { folder, troubles, open: openFile } = pagesFromDisk();
+  const file = (name: string): string => `${name}.html`;
   let page: Page;
-  /** Whatever must not happen on any page. */
-  const troubles: string[] = [];
 
-  async function open(name: string, options: BrowserContextOptions = {}): Promise<Page> {
-    page = await openPage(browser, path(name), troubles, options);
+  async function open(name: string, options?: BrowserContextOptions): Promise<Page> {
+    page = await openFile(file(name), options);
     return page;
   }
 
@@ -29,19 +25,8 @@ describe.skipIf(chromiumPath === undefined)(`report in Chromium${reason}`, () =>
   }
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: chromiumPath!, args: CHROMIUM_FLAGS });
-    writeFileSync(path('whole'), await html.write(sampleReport()));
-    writeFileSync(path('hostile'), await html.write(reportOf(HOSTILE)));
-  });
-
-  afterEach(async () => {
-    await page.close();
-    expect(troubles.splice(0)).toEqual([]);
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true, force: true });
+    writeFileSync(join(folder, file('whole')), await html.write(sampleReport()));
+    writeFileSync(join(folder, file('hostile')), await html.write(reportOf(HOSTILE)));
   });
 
   it('asks nothing of the network and reports no error', async () => {
