@@ -16,17 +16,22 @@ void NormForward(const float* x, const float* gain, float eps, int64_t rows, int
   }
 }
 
+// How much of a row's gradient before the norm lies along the row, for `scale` its norm's factor.
+inline float Along(const float* x, const float* gain, float scale, const float* dy, int width) {
+  vf products{};
+  int i = 0;
+  for (; i + kLanes <= width; i += kLanes) products += Load(dy + i) * Load(gain + i) * Load(x + i);
+  float sum = Sum(products);
+  for (; i < width; i++) sum += dy[i] * gain[i] * x[i];
+  return sum * scale * scale / width;
+}
+
 void NormBackward(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows, int width,
                   float* dx, float* gain_gradient) {
   for (int64_t r = 0; r < rows; r++, x += width, dy += width, dx += width) {
     const float scale = inverse[r];
-    vf products{};
-    int i = 0;
-    for (; i + kLanes <= width; i += kLanes) products += Load(dy + i) * Load(gain + i) * Load(x + i);
-    float sum = Sum(products);
-    for (; i < width; i++) sum += dy[i] * gain[i] * x[i];
-    const float along = sum * scale * scale / width;
-    for (i = 0; i < width; i++) {
+    const float along = Along(x, gain, scale, dy, width);
+    for (int i = 0; i < width; i++) {
       dx[i] = (dy[i] * gain[i] - x[i] * along) * scale;
       gain_gradient[i] += dy[i] * x[i] * scale;
     }
@@ -38,13 +43,8 @@ void NormInputGradient(const float* x, const float* gain, const float* inverse, 
                        int width, const float* straight, float* dx) {
   for (int64_t r = 0; r < rows; r++, x += width, dy += width, dx += width) {
     const float scale = inverse[r];
-    vf products{};
-    int i = 0;
-    for (; i + kLanes <= width; i += kLanes) products += Load(dy + i) * Load(gain + i) * Load(x + i);
-    float sum = Sum(products);
-    for (; i < width; i++) sum += dy[i] * gain[i] * x[i];
-    const float along = sum * scale * scale / width;
-    for (i = 0; i < width; i += kLanes) {
+    const float along = Along(x, gain, scale, dy, width);
+    for (int i = 0; i < width; i += kLanes) {
       const int count = width - i;
       vf slope = (LoadSome(dy + i, count) * LoadSome(gain + i, count) - LoadSome(x + i, count) * along) * scale;
       if (straight != nullptr) slope += LoadSome(straight + r * width + i, count);

@@ -86,7 +86,7 @@ export function sightMask(
   return group === 1 ? mask : tf.tile(mask, [1, 1, group, 1]);
 }
 
-export interface WeightedAttentionOptions {
+export interface AttentionWeightsOptions {
   /** Factor on the products of queries and keys. */
   scale: number;
   softcap: number | undefined;
@@ -94,8 +94,43 @@ export interface WeightedAttentionOptions {
   bias: tf.Tensor4D | undefined;
   /** Query tokens that attend at once. */
   block: number;
-  /** Reduces the weights [batch, kvHeads, group, queries, keys] of the query tokens from `first` on. */
-  observe: ((weights: tf.Tensor5D, first: number) => tf.Tensor) | undefined;
+}
+
+/**
+ * Reduces the weights [batch, kvHeads, group, queries, keys] of the query tokens from `first` on to what is wanted of
+ * them.
+ */
+export type ObserveWeights = (weights: tf.Tensor5D, first: number) => tf.Tensor;
+
+/** Calls `work` with the weights of a block of query tokens at a time, [batch, kvHeads, group·queries, keys]. */
+function withWeights(
+  queries: tf.Tensor4D,
+  keys: tf.Tensor4D,
+  sight: Sight,
+  { scale, softcap: cap, bias, block }: AttentionWeightsOptions,
+  work: (weights: tf.Tensor4D, first: number, count: number) => tf.Tensor[],
+): tf.Tensor[][] {
+  const [batch, heads, tokens, headDim] = queries.shape;
+  const kvHeads = keys.shape[1];
+  const group = heads / kvHeads;
+  const attend = (first: number, count: number): tf.Tensor[] => {
+    const some = count === tokens ? queries : tf.slice(queries, [0, 0, first, 0], [-1, -1, count, -1]);
+    // Query heads that share a KV head are consecutive: their tokens become rows of one matrix.
+    const grouped = tf.reshape(some, [batch, kvHeads, group * count, headDim]);
+    const scores = softcap(tf.matMul(tf.mul(grouped, scale), keys, false, true), cap);
+    const masked = tf.add(scores, sight.mask ?? sightMask(sight, group, first, count));
+    const weights = tf.softmax(bias === undefined ? masked : tf.add(masked, bias));
+    return work(weights as tf.Tensor4D, first, count);
+  };
+  return sight.mask !== undefined
+    ? [attend(0, tokens)]
+    : pieces(tokens, block).map(({ at, count }) => tf.tidy(() => attend(at, count)));
+}
+
+/** Weights [batch, kvHeads, group·count, keys] with the heads of a group apart. */
+function apart(weights: tf.Tensor4D, count: number): tf.Tensor5D {
+  const [batch, kvHeads, rows, keys] = weights.shape;
+  return tf.reshape(weights, [batch, kvHeads, rows / count, count, keys]);
 }
 
 /**
@@ -108,28 +143,29 @@ export function weightedAttention(
   keys: tf.Tensor4D,
   values: tf.Tensor4D,
   sight: Sight,
-  { scale, softcap: cap, bias, block, observe }: WeightedAttentionOptions,
+  options: AttentionWeightsOptions,
+  observe: ObserveWeights | undefined,
 ): { rows: tf.Tensor2D; observed: tf.Tensor[] } {
   const [batch, heads, tokens, headDim] = queries.shape;
-  const [, kvHeads, keyCount] = keys.shape;
-  const group = heads / kvHeads;
-  const attend = (first: number, count: number): tf.Tensor[] => {
-    const some = count === tokens ? queries : tf.slice(queries, [0, 0, first, 0], [-1, -1, count, -1]);
-    // Query heads that share a KV head are consecutive: their tokens become rows of one matrix.
-    const grouped = tf.reshape(some, [batch, kvHeads, group * count, headDim]);
-    const scores = softcap(tf.matMul(tf.mul(grouped, scale), keys, false, true), cap);
-    const masked = tf.add(scores, sight.mask ?? sightMask(sight, group, first, count));
-    const weights = tf.softmax(bias === undefined ? masked : tf.add(masked, bias));
+  const parts = withWeights(queries, keys, sight, options, (weights, first, count) => {
     const mixed = tf.reshape(tf.matMul(weights, values), [batch, heads, count, headDim]);
-    if (observe === undefined) return [mixed];
-    return [mixed, observe(tf.reshape(weights, [batch, kvHeads, group, count, keyCount]), first)];
-  };
-  const parts =
-    sight.mask !== undefined
-      ? [attend(0, tokens)]
-      : pieces(tokens, block).map(({ at, count }) => tf.tidy(() => attend(at, count)));
+    return observe === undefined ? [mixed] : [mixed, observe(apart(weights, count), first)];
+  });
   const mixed = parts.map(([part]) => part!);
   const whole = mixed.length === 1 ? mixed[0]! : tf.concat(mixed, 2);
   const rows = tf.reshape(tf.transpose(whole, [0, 2, 1, 3]), [batch * tokens, heads * headDim]);
   return { rows: rows as tf.Tensor2D, observed: parts.flatMap(([, observed]) => observed ?? []) };
+}
+
+/** What is observed of each block of weights alone, where what the queries attend to is known already. */
+export function observedWeights(
+  queries: tf.Tensor4D,
+  keys: tf.Tensor4D,
+  sight: Sight,
+  options: AttentionWeightsOptions,
+  observe: ObserveWeights,
+): tf.Tensor[] {
+  return withWeights(queries, keys, sight, options, (weights, first, count) => [
+    observe(apart(weights, count), first),
+  ]).flat();
 }

@@ -4,6 +4,7 @@ import { fusedDecode, fusedGrow } from '../engine/fused.js';
 import type { KvCache } from './cache.js';
 import type { LayerWeights } from './decoder-layer.js';
 import type { Decoder } from './decoder.js';
+import { geluFlag } from './ops.js';
 
 /** All that a layer has, in the order in which the op takes it. */
 const weightOrder: Record<keyof LayerWeights, true> = {
@@ -73,7 +74,7 @@ export function decodeStep(
         logit_softcap: plan.logitSoftcap ?? 0,
         embedding_scale: plan.embeddingScale,
         logit_scale: logitScale,
-        gelu: plan.activation === 'gelu_pytorch_tanh' ? 1 : 0,
+        gelu: geluFlag[plan.activation],
       },
     );
   });

@@ -3,7 +3,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkpoint } from '../engine/checkpointing.js';
 import { fusedAvailable } from '../engine/fused.js';
 import type { DecoderPlan } from './architectures/architecture.js';
-import { fusedAttention, weightedAttention, type Sight } from './attention.js';
+import {
+  fusedAttention,
+  observedWeights,
+  weightedAttention,
+  type ObserveWeights,
+  type Sight,
+} from './attention.js';
 import type { ModelConfig } from './config.js';
 import { addAttention, addMlp, projectHeads } from './layer-parts.js';
 import type { ActiveLora } from './lora.js';
@@ -142,12 +148,12 @@ function attention(
   const { observeAttention, observedTokens } = pass.observers;
   const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap };
   const observing =
-    (from: number) =>
-    (seen: tf.Tensor5D, first: number): tf.Tensor =>
+    (from: number): ObserveWeights =>
+    (seen, first) =>
       observeAttention!(index, seen, from + first);
   if (!attendsAtOnce(pass)) {
     const observe = observeAttention && observing(0);
-    return weightedAttention(query, keys, values, sight, { ...settings, bias, block, observe });
+    return weightedAttention(query, keys, values, sight, { ...settings, bias, block }, observe);
   }
   const { window } = sight;
   const rows = fusedAttention(query, keys, values, sight.queries, sight.keys, { ...settings, window });
@@ -155,9 +161,8 @@ function attention(
   const { first, count } = observedTokens!;
   const some = tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
   const theirs = { queries: tf.slice(sight.queries, [0, first], [-1, count]), keys: sight.keys, window };
-  const observe = observing(first);
-  const apart = weightedAttention(some, keys, values, theirs, { ...settings, bias, block, observe });
-  return { rows, observed: apart.observed };
+  const observed = observedWeights(some, keys, theirs, { ...settings, bias, block }, observing(first));
+  return { rows, observed };
 }
 
 /** What observers of projections see: of [batch·tokens, (heads + 2·kvHeads)·headDim] before rotary embedding. */

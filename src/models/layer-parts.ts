@@ -5,7 +5,7 @@ import { fusedMlp } from '../engine/fused-mlp.js';
 import { splitHeads, type Heads } from './attention.js';
 import type { Layer, Pass } from './decoder-layer.js';
 import { addLora, loraInputs, loraScale, type LoraTarget } from './lora.js';
-import { gatedActivations, normHeads, rmsNorm } from './ops.js';
+import { gatedActivations, geluFlag, normHeads, rmsNorm } from './ops.js';
 
 /** What stands side by side in a projection, and which adapters it has. */
 interface Projection {
@@ -106,7 +106,7 @@ export function addMlp(
   if (fuse && postMlpNorm === undefined && frozen(gateUp)) {
     return fusedMlp(x, mlpNorm, gateUp, mlpDown, {
       epsilon: config.rmsNormEps,
-      gelu: plan.activation === 'gelu_pytorch_tanh' ? 1 : 0,
+      gelu: geluFlag[plan.activation],
     });
   }
   const both = tf.matMul<tf.Tensor2D>(rmsNorm(x, mlpNorm, config.rmsNormEps), gateUp);

@@ -65,10 +65,9 @@ export function loraInputs(
   targets: readonly LoraTarget[],
 ): Record<string, tf.Tensor> {
   const pairs = lora.adapter.layers[layer]!;
-  const everywhere = tf.ones([1, 1]);
   return Object.fromEntries(
     targets.flatMap((target, i): [string, tf.Tensor][] => [
-      [`route${i}`, lora.routing?.[target] ?? everywhere],
+      [`route${i}`, lora.routing?.[target] ?? tf.ones([1, 1])],
       [`a${i}`, pairs[target].a],
       [`b${i}`, pairs[target].b],
     ]),

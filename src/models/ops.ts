@@ -122,6 +122,9 @@ function geluTanhGate(gateUp: tf.Tensor2D): tf.Tensor2D {
 export const gatedActivations = { silu: swiglu, gelu_pytorch_tanh: geluTanhGate } as const;
 export type ActivationName = keyof typeof gatedActivations;
 
+/** How the engine's own ops are told an activation. */
+export const geluFlag: Record<ActivationName, 0 | 1> = { silu: 0, gelu_pytorch_tanh: 1 };
+
 /** `cap · tanh(x / cap)`, Gemma-2's soft cap; the identity where `cap` is undefined. */
 export function softcap<T extends tf.Tensor>(x: T, cap: number | undefined): T {
   return cap === undefined ? x : (tf.mul(cap, tf.tanh(tf.div(x, cap))) as T);
