@@ -5,8 +5,8 @@ import { greedy } from '../../dist/models/generate.js';
 import { methods } from '../../dist/methods/index.js';
 import { randomDecoder, randomIds } from './model.mjs';
 
-export function prepare(work, shape) {
-  const { model } = randomDecoder(shape);
+/** Decodes `work.new` tokens behind contexts of `work.rows`, of which `work.kept` rows are left where that is given. */
+export function decoding(model, work, shape) {
   const contexts = Array.from({ length: work.batch }, (_, i) =>
     randomIds(work.rows, shape.vocabulary, `context/${i}`),
   );
@@ -20,5 +20,9 @@ export function prepare(work, shape) {
             methods.get('snapkv').options.parse({}),
           );
   const prompts = contexts.map((_, i) => [3 + i]);
-  return { run: () => greedy(model, cache, prompts, { maxNewTokens: work.new, eosIds: [] }) };
+  return () => greedy(model, cache, prompts, { maxNewTokens: work.new, eosIds: [] });
+}
+
+export function prepare(work, shape) {
+  return { run: decoding(randomDecoder(shape).model, work, shape) };
 }
