@@ -4,73 +4,12 @@ import { UserError } from '../base/errors.js';
 import { suggestion } from '../base/suggest.js';
 import { connect, databaseError, type Connection } from './connection.js';
 import { mergeRecords, readRecords, type Merged, type StoreRecord } from './records.js';
+import type { CellSpec, RunRow, RunSpec, RunStatus, SampleRow } from './rows.js';
 import { summarise, summariseTags, type CellSummary, type TagSummary } from './summaries.js';
 
 export type { Merged, StoreRecord } from './records.js';
+export type { CellRow, CellSpec, RunRow, RunSpec, RunStatus, SampleRow } from './rows.js';
 export type { CellSummary, TagSummary } from './summaries.js';
-
-export type RunStatus = 'running' | 'finished' | 'failed' | 'interrupted';
-
-export interface RunSpec {
-  kind: string;
-  name: string;
-  /** Resolved configuration, stored as JSON. */
-  config: unknown;
-  configHash: string;
-  seed: number;
-  engine: unknown;
-  machine: unknown;
-  codeVersion: string;
-  gitCommit: string | null;
-}
-
-export interface RunRow extends Omit<RunSpec, 'config' | 'engine' | 'machine'> {
-  id: string;
-  config: Record<string, unknown>;
-  engine: Record<string, unknown>;
-  machine: Record<string, unknown>;
-  status: RunStatus;
-  startedAt: string;
-  endedAt: string | null;
-  error: string | null;
-}
-
-export interface CellSpec {
-  model: string;
-  method: string;
-  /** Canonical JSON. */
-  methodOptions: string;
-  adapterHash: string | null;
-  /** Canonical JSON. */
-  budget: string;
-  budgetLabel: string;
-  retention: number | null;
-  task: string;
-  taskVersion: number;
-  split: string;
-  seed: number;
-  eviction: 'real' | 'masked';
-}
-
-export interface CellRow extends CellSpec {
-  id: number;
-  runId: string;
-}
-
-/** One evaluated sample (evaluation's SampleResult). */
-export interface SampleRow {
-  sampleId: string;
-  prompt: string;
-  output: string;
-  references: readonly string[];
-  tags: readonly string[];
-  metrics: Record<string, number>;
-  contextTokens: number;
-  keptTokens: number;
-  bytesBefore: number;
-  bytesAfter: number;
-  seconds: { compress: number; generate: number };
-}
 
 const RUN_COLUMNS = `id, kind, name, config, config_hash AS configHash, status, seed, code_version AS codeVersion,
   git_commit AS gitCommit, engine, machine, started_at AS startedAt, ended_at AS endedAt, error`;

@@ -1,6 +1,6 @@
 /** Means over the samples of each cell, with what a report must know of the run they belong to. */
 import type { Connection } from './connection.js';
-import type { CellRow, RunStatus } from './store.js';
+import type { CellRow, RunStatus } from './rows.js';
 
 /** Means over a cell's samples. */
 export interface CellSummary extends CellRow {
