@@ -4,12 +4,15 @@ import { adakv } from './adakv.js';
 import { block } from './block.js';
 import { chunk } from './chunk.js';
 import { chunkkv } from './chunkkv.js';
+import { criticaladakv } from './criticaladakv.js';
 import { criticalkv } from './criticalkv.js';
 import { dodo } from './dodo.js';
+import { entropyChunkkv } from './entropy-chunkkv.js';
 import { full } from './full.js';
 import { icae } from './icae.js';
 import { keyRerotation } from './key-rerotation.js';
 import { kvd } from './kvd.js';
+import { merging } from './merging.js';
 import type { Method } from './method.js';
 import { none } from './none.js';
 import { pyramidkv } from './pyramidkv.js';
@@ -24,9 +27,12 @@ export const methods = new Registry<Method>('method', [
   pyramidkv,
   adakv,
   criticalkv,
+  criticaladakv,
   chunkkv,
+  entropyChunkkv,
   chunk,
   block,
   keyRerotation,
+  merging,
   none,
 ]);

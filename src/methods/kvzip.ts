@@ -114,6 +114,14 @@ export const kvzip = defineScoring({
   name: 'kvzip',
   summary: 'The rows that the model looks at while it writes the context once more',
   reference: 'KVzip, arXiv 2505.23416; kvpress KVzipPress',
+  kvpress: {
+    press: 'KVzipPress',
+    options: ({ n_sink, layerwise, chunk_size, prompt_ids, ...params }) =>
+      params['kvzip_plus_normalization'] === true
+        ? undefined
+        : { n_sink, budget: layerwise === true ? 'layer' : 'model', chunk_size, prompt_ids },
+    scores: 'values',
+  },
   needs: { attention: true },
   options,
   rank: (request, given) => {
