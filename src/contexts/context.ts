@@ -5,10 +5,10 @@ import { disposeCache, type KvCache } from '../models/cache.js';
 /** Goes up when older readers would misread the file. */
 export const FORMAT = 'kvd-context/1';
 
-const count = z
-  .int()
-  .min(0)
-  .max(2 ** 31);
+/** Positions are float32 in a cache, which tells whole numbers apart up to here. */
+const MOST_TOKENS = 2 ** 24;
+
+const count = z.int().min(0).max(MOST_TOKENS);
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'no SHA-256');
 const label = z.string().max(1024);
 

@@ -90,7 +90,8 @@ function scoreDifference(ours: Float32Array, reference: Float32Array, tokens: nu
     const signed = rest.some((t) => theirs[t]! < 0) && rest.some((t) => theirs[t]! > 0);
     const highest = Math.max(...rest.map((t) => own[t]!));
     for (let t = 0; t < tokens; t++) {
-      const relative = Math.abs(own[t]! - theirs[t]!) / (signed ? size : Math.abs(theirs[t]!));
+      const apart = Math.abs(own[t]! - theirs[t]!);
+      const relative = apart === 0 ? 0 : apart / (signed ? size : Math.abs(theirs[t]!));
       const gap = theirs[t] !== top ? relative : own[t]! > highest ? 0 : relative;
       most = Number.isNaN(gap) ? Infinity : Math.max(most, gap);
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """References of kvpress's other methods, in the format of kvpress/.  FIX_OUT=test/golden python fixtures_kvpress_more.py
 (the environment of bench/peers/requirements.txt: torch 2.15.0, transformers 5.2.0, kvpress 0.5.5)"""
-import json, os, warnings
+import copy, json, os, warnings
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 warnings.filterwarnings("ignore")
 from importlib.metadata import version
@@ -94,8 +94,8 @@ def described(press, cr):
 def keyed(rows): return {row.numpy().tobytes(): i for i, row in enumerate(rows)}
 
 @torch.no_grad()
-def run(model, press, ctx, cont, full):
-    """what a press keeps, by the keys that are left or by what it masks, and what the model says from that"""
+def run(model, press, ctx, cont, full, speak):
+    """what a press keeps, by the keys that are left or by what it masks, and, where it is to speak, what the model says from that"""
     scored = press.press if isinstance(press, MergingPress) else press
     rec = {}
     if hasattr(scored, "score"):            # other wrappers select by more than their press's scores
@@ -132,10 +132,10 @@ def run(model, press, ctx, cont, full):
         if len(counts) == 1: r[f"kept.{l}"] = torch.stack([row.nonzero()[:, 0] for row in mask]).int()
         else: r[f"keep_mask.{l}"] = mask.to(torch.uint8)
         if l in rec: r[f"scores.{l}"] = rec[l].float()
-    import copy
-    other = copy.deepcopy(cache)
-    r["continuation_logits"] = cont_logits(model, cache, cont, CTX)
-    r["greedy_ids"] = torch.tensor(greedy(model, other, cont[:, :1], CTX, CONT)).int()
+    if speak:
+        other = copy.deepcopy(cache)
+        r["continuation_logits"] = cont_logits(model, cache, cont, CTX)
+        r["greedy_ids"] = torch.tensor(greedy(model, other, cont[:, :1], CTX, CONT)).int()
     for module in layers: module.masked_key_indices = None
     gap = float("inf")
     everywhere = isinstance(press, KVzipPress)
@@ -154,26 +154,31 @@ def run(model, press, ctx, cont, full):
 def main(name, seeds):
     d = f"{OUT}/kvpress-more/{name}"; os.makedirs(d, exist_ok=True)
     model = load(name); V = model.config.vocab_size
-    best = (-1, None, None, None)
-    for seed in seeds:                              # the context whose selections float32 noise cannot flip
+    def drawn(seed):
         g = torch.Generator().manual_seed(seed)
         ctx = torch.randint(3, V, (1, CTX), generator=g); cont = torch.randint(3, V, (1, CONT), generator=g)
         full = DynamicCache(); last = model(input_ids=ctx, past_key_values=full, use_cache=True).logits[0, -1]
-        made, worst = {}, (1e9, None)
-        for tag, make in PRESSES.items():
-            for cr in RATIOS:
-                label = f"{tag}.cr{int(cr * 100)}"
-                press = make(cr); params = {"class": type(press).__name__, "params": described(press, cr)}
-                r, keep, gap = run(model, press, ctx, cont, full)
-                made[label] = (r, {**params, "kept_per_layer": [m.sum(-1).tolist() for m in keep], "min_relative_gap_at_cut": gap, "selection_defined": gap > 0})
-                if 0 < gap < worst[0]: worst = (gap, label)
-            if worst[0] <= best[0]: break
-        if worst[0] > best[0]: best = (worst[0], seed, worst[1], (ctx, cont, full, last, made)); print(name, seed, worst, flush=True)
-    _, seed, where, (ctx, cont, full, last, made) = best
+        return ctx, cont, full, last
+    best = ((-1, -1), None)
+    for seed in seeds:      # the context in which fewest selections are ties (a token that comes twice), and float32 noise flips none
+        ctx, cont, full, _ = drawn(seed)
+        gaps = [run(model, make(cr), ctx, cont, full, False)[2] for make in PRESSES.values() for cr in RATIOS]
+        found = (sum(gap > 0 for gap in gaps), min(gap for gap in gaps if gap > 0))
+        if found > best[0]: best = (found, seed); print(name, seed, found, "of", len(gaps), flush=True)
+    seed = best[1]
+    ctx, cont, full, last = drawn(seed)
+    made = {}
+    for tag, make in PRESSES.items():
+        for cr in RATIOS:
+            press = make(cr); entry = {"class": type(press).__name__, "params": described(press, cr)}
+            r, keep, gap = run(model, press, ctx, cont, full, True)
+            entry.update(kept_per_layer=[m.sum(-1).tolist() for m in keep], selection_defined=gap > 0,
+                         min_relative_gap_at_cut=gap if gap < float("inf") else None)    # None: the wrapper's scores are not its own
+            made[f"{tag}.cr{int(cr * 100)}"] = (r, entry)
     t = {"context_ids": ctx[0].int(), "continuation_ids": cont[0].int(), "context_last_logits": last, "continuation_logits": cont_logits(model, full, cont, CTX)}
     save_file(t, f"{d}/full.safetensors")
     for label, (r, _) in made.items(): save_file({k: v.contiguous() for k, v in r.items()}, f"{d}/{label}.safetensors")
-    return {"_seed": seed, "_worst_relative_gap": best[0], "_worst_where": where, **{label: entry for label, (_, entry) in made.items()}}
+    return {"_seed": seed, "_worst_relative_gap": best[0][1], **{label: entry for label, (_, entry) in made.items()}}
 
 if __name__ == "__main__":
     res = {"_versions": {"torch": torch.__version__, "transformers": transformers.__version__, "kvpress": version("kvpress")}}
