@@ -48,7 +48,7 @@ function tensorsOf({ cache, tokenIds }: CompressedContext): Map<string, TensorTo
   return tensors;
 }
 
-/** Writes a context to `path`, atomically. */
+/** Writes a context to `path`, atomically: there is the whole file, or the one before. A UserError where it cannot be written. */
 export function saveContext(path: string, context: CompressedContext): void {
   const tensors = tensorsOf(context);
   const hashes = Object.fromEntries(
@@ -118,7 +118,7 @@ function infoOf(file: SafetensorsFile): ContextInfo {
   return info;
 }
 
-/** What a file says of its context, from its header alone. */
+/** What a file says of its context, from its header alone; a UserError where it is no whole context. */
 export function readContextInfo(path: string): ContextInfo {
   const file = openSafetensors(path);
   try {

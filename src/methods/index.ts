@@ -18,6 +18,7 @@ import { none } from './none.js';
 import { pyramidkv } from './pyramidkv.js';
 import { scorings } from './scorings.js';
 
+/** `list()`, `names()`, and `get(name)`, for which an unknown name is a UserError with suggestions. */
 export const methods = new Registry<Method>('method', [
   full,
   kvd,

@@ -9,6 +9,7 @@ import { h2a } from './h2a.js';
 import { h2i } from './h2i.js';
 import { keydiff } from './keydiff.js';
 import { knorm } from './knorm.js';
+import { kvcompose } from './kvcompose.js';
 import { kvzip } from './kvzip.js';
 import { lagkv } from './lagkv.js';
 import { leverage } from './leverage.js';
@@ -30,6 +31,7 @@ export const scorings = new Registry('scoring method', [
   observedAttention,
   expectedAttention,
   kvzip,
+  kvcompose,
   cap,
   compactor,
   noncausalAttention,

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, DynamicCache
 import kvpress.presses.kvzip_press as kvzip_press
 from kvpress import (BlockPress, CapPress, ChunkKVPress, ChunkPress, CompactorPress, CriticalAdaKVPress, CriticalKVPress, CURPress,
-                     EntropyGatedChunkKVPress, ExpectedAttentionPress, FinchPress, KeyDiffPress, KnormPress, KVzipPress, LagKVPress,
+                     EntropyGatedChunkKVPress, ExpectedAttentionPress, FinchPress, KeyDiffPress, KnormPress, KVComposePress, KVzipPress, LagKVPress,
                      LeverageScorePress, MergingPress, NonCausalAttnPress, SnapKVPress)
 transformers.logging.set_verbosity_error(); transformers.logging.disable_progress_bar()
 OUT = os.environ.get("FIX_OUT", "."); CTX, CONT, QUESTION = 256, 12, 12
@@ -50,7 +50,7 @@ PRESSES = {
     "lagkv_l32": lambda cr: LagKVPress(cr, lag_size=32), "lagkv_l32_cross": lambda cr: LagKVPress(cr, lag_size=32, cross_scoring=True),
     "leverage": leverage, "noncausal_c64": lambda cr: NonCausalAttnPress(cr, chunk_size=64), "compactor_c61": compactor,
     "cap": lambda cr: CapPress(cr), "finch": finch,
-    "kvzip": lambda cr: KVzipPress(cr), "kvzip_layerwise": lambda cr: KVzipPress(cr, layerwise=True),
+    "kvcompose": lambda cr: KVComposePress(compression_ratio=cr), "kvzip": lambda cr: KVzipPress(cr), "kvzip_layerwise": lambda cr: KVzipPress(cr, layerwise=True),
     "chunk_keydiff_c64": lambda cr: ChunkPress(KeyDiffPress(cr), chunk_length=64),
     "block_keydiff_b32": lambda cr: BlockPress(KeyDiffPress(cr), block_size=32),
     "chunkkv_snapkv_w16_c16": lambda cr: ChunkKVPress(SnapKVPress(cr, window_size=16), chunk_length=16),
@@ -92,8 +92,6 @@ def described(press, cr):
     if inner is not None: p.update(inner=type(inner).__name__, inner_params=plain(inner))
     return p
 
-def keyed(rows): return {row.numpy().tobytes(): i for i, row in enumerate(rows)}
-
 @torch.no_grad()
 def run(model, press, ctx, cont, full, speak):
     """what a press keeps, by the keys that are left or by what it masks, and, where it is to speak, what the model says from that"""
@@ -112,6 +110,17 @@ def run(model, press, ctx, cont, full, speak):
             post(m)
             for l in range(len(layers)): rec[l] = press.score_val[l][0].clone()
         press.compress_post = compress_post
+    between = float("inf")
+    if isinstance(press, KVComposePress):
+        compress = press.compress_cache
+        def compress_cache(m):
+            nonlocal between
+            for l in range(len(layers)): rec[l] = press.scores[l].clone()
+            best = press.composite_scores_per_layer.reshape(-1).sort(descending=True).values
+            n = int(best.numel() * (1 - press.compression_ratio))
+            between = ((best[n - 1] - best[n]) / best[n]).item()    # of the layers' competition
+            compress(m)
+        press.compress_cache = compress_cache
     cache = DynamicCache()
     with press(model): model(input_ids=ctx, past_key_values=cache, use_cache=True)
     keep, r = [], {}
@@ -125,8 +134,9 @@ def run(model, press, ctx, cont, full, speak):
             assert K.shape[1] == CTX
         else:
             for h in range(heads):
-                place = keyed(full.layers[l].keys[0, h])
-                mask[h, [place[row.numpy().tobytes()] for row in K[h]]] = True
+                apart, place = torch.cdist(K[h], full.layers[l].keys[0, h]).min(-1)
+                assert apart.max() < 1e-4 and len(set(place.tolist())) == len(place)    # KVCompose attends eagerly
+                mask[h, place] = True
         keep.append(mask)
     counts = {int(m.sum(-1)[h]) for m in keep for h in range(m.shape[0])}
     for l, mask in enumerate(keep):
@@ -138,7 +148,7 @@ def run(model, press, ctx, cont, full, speak):
         r["continuation_logits"] = cont_logits(model, cache, cont, CTX)
         r["greedy_ids"] = torch.tensor(greedy(model, other, cont[:, :1], CTX, CONT)).int()
     for module in layers: module.masked_key_indices = None
-    gap = float("inf")
+    gap = between
     everywhere = isinstance(press, KVzipPress)
     if rec and everywhere and not press.layerwise:
         S, M = torch.stack([rec[l] for l in range(len(layers))]), torch.stack(keep)
