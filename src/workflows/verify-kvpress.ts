@@ -258,7 +258,8 @@ function checkFile(
     );
     if (asking > 0) {
       const note = 'the reference keeps rows of the question, so that it speaks otherwise';
-      return { ...label, kept, ...(scored && { scores }), passed: kept.different === 0 && scoresFit, note };
+      const passed = kept.different === 0 && scoresFit;
+      return { ...label, kept, ...(scores !== undefined && { scores }), passed, note };
     }
     const logits = tf.tidy(() => {
       const batch = makeBatch([ids.continuation], { starts: cache.nextPositions });

@@ -134,7 +134,7 @@ def run(model, press, ctx, cont, full, speak):
             assert K.shape[1] == CTX
         else:
             for h in range(heads):
-                apart, place = torch.cdist(K[h], full.layers[l].keys[0, h]).min(-1)
+                apart, place = torch.cdist(K[h], full.layers[l].keys[0, h], compute_mode="donot_use_mm_for_euclid_dist").min(-1)
                 assert apart.max() < 1e-4 and len(set(place.tolist())) == len(place)    # KVCompose attends eagerly
                 mask[h, place] = True
         keep.append(mask)
