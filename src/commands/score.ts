@@ -22,7 +22,11 @@ export default class ScoreCommand extends KvdCommand {
       description: 'second file of predictions, tested against the first',
       helpValue: 'FILE',
     }),
-    metric: Flags.string({ description: 'metric; all that the lines allow unless given', multiple: true }),
+    metric: Flags.string({
+      description: 'metric; all that the lines allow unless given',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
   };
 
   async run(): Promise<unknown> {

@@ -7,6 +7,7 @@ import type { Method } from '../methods/method.js';
 import { disposeAdapter, type Adapter } from '../methods/trainable.js';
 import type { ModelConfig } from '../models/config.js';
 
+/** A trained adapter in memory; its tensors live until `dispose`. */
 export interface LoadedAdapter {
   folder: string;
   /** The method that it was trained for. */

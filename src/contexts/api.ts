@@ -8,6 +8,7 @@ import type { CompressedContext } from './context.js';
 import { checkRetention, type DocumentInput } from './documents.js';
 import type { ContextModel } from './model.js';
 
+/** How documents are compressed. Shares are of rows kept, above 0 and at most 1. */
 export interface CompressOptions {
   /** Share of rows kept of documents that name none; 0.2 unless given, and 1 keeps them whole. */
   retention?: number;
@@ -60,12 +61,16 @@ export async function compress(
   return compressDocuments(model, inputs, { ...compressorOf(options), retention, after, onPart });
 }
 
+/** How far an answer goes. */
 export interface AskOptions {
   /** Most tokens of an answer; 128 unless given. */
   maxNewTokens?: number;
 }
 
-/** The answer to a question, piece by piece as the model gives it. */
+/**
+ * The answer to a question, decoded greedily, as pieces of text that come as soon as they are sure; none is empty. The context
+ * stays as it is. What follows each piece may run other work: nothing is computed until the next one is asked for.
+ */
 export function askStream(
   model: ContextModel,
   context: CompressedContext,
@@ -75,7 +80,7 @@ export function askStream(
   return stream(model, context.cache, question, { maxNewTokens: options.maxNewTokens ?? 128 });
 }
 
-/** The answer to a question. */
+/** The whole answer to a question (see `askStream`), without white space at its ends. */
 export async function ask(
   model: ContextModel,
   context: CompressedContext,

@@ -5,10 +5,10 @@ import { disposeCache, type KvCache } from '../models/cache.js';
 /** Goes up when older readers would misread the file. */
 export const FORMAT = 'kvd-context/1';
 
-const count = z
-  .int()
-  .min(0)
-  .max(2 ** 31);
+/** Positions are float32 in a cache, which tells whole numbers apart up to here. */
+const MOST_TOKENS = 2 ** 24;
+
+const count = z.int().min(0).max(MOST_TOKENS);
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'no SHA-256');
 const label = z.string().max(1024);
 
@@ -70,6 +70,7 @@ export type Segment = z.output<typeof segmentSchema>;
 /** Everything of a compressed context but its tensors. */
 export type ContextInfo = z.output<typeof infoSchema>;
 
+/** A context of one document or several, compressed; its tensors live until `disposeContext`. */
 export interface CompressedContext {
   /** A cache of one sequence. */
   cache: KvCache;
@@ -78,6 +79,7 @@ export interface CompressedContext {
   tokenIds?: Int32Array | undefined;
 }
 
+/** Frees the tensors of a context, which no garbage collector does; it cannot be asked any more. */
 export function disposeContext(context: CompressedContext): void {
   disposeCache(context.cache);
 }
@@ -92,6 +94,7 @@ export interface ContextSize {
   uncompressedBytes: number;
 }
 
+/** Tokens, rows (the mean over layers and KV heads) and bytes (of float32 keys and values as they are held). */
 export function contextSize({ cache, info }: CompressedContext): ContextSize {
   const { layers, kv_heads, head_dim } = info.model;
   const held = [...cache.keys, ...cache.values].reduce((sum, { size }) => sum + size, 0);

@@ -13,6 +13,7 @@ export interface Span {
   retention: number;
 }
 
+/** A document to be compressed, or a part of a prompt. An empty text is a UserError. */
 export interface DocumentInput {
   text: string;
   /** What to call it, such as its file name. */

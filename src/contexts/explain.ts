@@ -49,8 +49,9 @@ function tokensByPosition({ info }: CompressedContext): Int32Array {
 }
 
 /**
- * What a context keeps of its tokens, by layer and head where they differ.
- * @param ids its token ids (see contextTokens)
+ * What a context keeps of its tokens, by layer and head where they differ. Rows that stand for no single token (ICAE's slots,
+ * keys that were moved) are a UserError.
+ * @param ids its token ids: `context.tokenIds`, where the text was kept
  */
 export function explain(
   context: CompressedContext,

@@ -20,6 +20,8 @@ import type { ContextModel } from './model.js';
 
 const TOKEN_IDS = 'token_ids';
 const NOTHING = -1;
+/** By how much of a context's length two sums of means of whole numbers may differ. */
+const ROUNDING = 1e-9;
 
 function nameOf(layer: number, what: 'keys' | 'values' | 'positions'): string {
   return `layers.${layer}.${what}`;
@@ -46,7 +48,7 @@ function tensorsOf({ cache, tokenIds }: CompressedContext): Map<string, TensorTo
   return tensors;
 }
 
-/** Writes a context to `path`, atomically. */
+/** Writes a context to `path`, atomically: there is the whole file, or the one before. A UserError where it cannot be written. */
 export function saveContext(path: string, context: CompressedContext): void {
   const tensors = tensorsOf(context);
   const hashes = Object.fromEntries(
@@ -99,20 +101,24 @@ function infoOf(file: SafetensorsFile): ContextInfo {
   }
   const info = parsed(path, 'kvd_context', text, infoSchema);
   let end = 0;
-  let last = 0;
-  for (const { from, to, position, kept } of info.segments) {
-    if (from !== end || to <= from || position < last || kept > to - from) {
+  // Where the next segment may begin: behind as many positions as the one before has tokens, or has rows of its own.
+  let next: readonly [number, number] = [0, 0];
+  for (const { from, to, position, kept, compression } of info.segments) {
+    const length = to - from;
+    if (from !== end || length <= 0 || position < next[0] || position > next[1] || kept > length) {
       throw damaged(path, `its segment from ${from} to ${to} fits nowhere`);
     }
-    [end, last] = [to, position];
+    end = to;
+    next = [position + (compression?.own_positions ? 1 : length), position + length];
   }
   if (end !== info.tokens) throw damaged(path, `its segments end at ${end} of ${info.tokens} tokens`);
-  if (info.next_position > info.tokens)
-    throw damaged(path, `goes on at ${info.next_position} behind ${end} tokens`);
+  if (info.next_position < next[0] || info.next_position > next[1]) {
+    throw damaged(path, `goes on at position ${info.next_position} behind ${end} tokens`);
+  }
   return info;
 }
 
-/** What a file says of its context, from its header alone. */
+/** What a file says of its context, from its header alone; a UserError where it is no whole context. */
 export function readContextInfo(path: string): ContextInfo {
   const file = openSafetensors(path);
   try {
@@ -204,8 +210,12 @@ class ContextReader {
     const known = this.positions.get(this.hashes[name] ?? '');
     const data = this.checked(name, 'I32', () => file.readInt(name));
     if (known !== undefined) return known;
-    if (!data.every((at) => at >= NOTHING && at < info.next_position)) {
-      throw damaged(file.path, `tensor ${name} holds positions out of the context`);
+    for (let head = 0; head < heads; head++) {
+      const held = data.subarray(head * rows, (head + 1) * rows).filter((at) => at !== NOTHING);
+      if (!held.every((at) => at >= 0 && at < info.next_position)) {
+        throw damaged(file.path, `tensor ${name} holds positions out of the context`);
+      }
+      if (new Set(held).size < held.length) throw damaged(file.path, `tensor ${name} holds a position twice`);
     }
     const held = Float32Array.from(data, (at) => (at === NOTHING ? PAD_POSITION : at));
     const tensor = tf.tensor3d(held, [1, heads, rows]);
@@ -223,6 +233,19 @@ class ContextReader {
     const ids = this.checked(TOKEN_IDS, 'I32', () => this.file.readInt(TOKEN_IDS));
     if (ids.every((id) => id >= 0 && id < vocabulary)) return ids;
     throw damaged(this.file.path, 'holds token ids that its tokenizer does not know');
+  }
+
+  /** Refuses a cache that holds more or fewer rows, in the mean over layers and heads, than its segments say. */
+  private checkCount({ positions }: KvCache): void {
+    const { info, file } = this;
+    const shares = positions.map(
+      (held) => held.dataSync().filter((at) => at !== PAD_POSITION).length / held.shape[1],
+    );
+    const rows = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+    const kept = info.segments.reduce((sum, segment) => sum + segment.kept, 0);
+    if (Math.abs(rows - kept) > ROUNDING * info.tokens) {
+      throw damaged(file.path, `holds ${rows} rows, its segments say ${kept}`);
+    }
   }
 
   cache(): KvCache {
@@ -243,6 +266,7 @@ class ContextReader {
         cache.keys.push(this.floats(nameOf(layer, 'keys'), positions.shape[2]));
         cache.values.push(this.floats(nameOf(layer, 'values'), positions.shape[2]));
       }
+      this.checkCount(cache);
       return cache;
     } catch (error) {
       disposeCache(cache);

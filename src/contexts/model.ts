@@ -2,6 +2,7 @@
 import type { Decoder } from '../models/decoder.js';
 import type { Tokenizer } from '../models/tokenizer.js';
 
+/** What contexts are made and asked with; `loadModel` gives one. */
 export interface ContextModel {
   /** As it was named: a shipped model, or a folder. */
   name: string;

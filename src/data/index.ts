@@ -39,4 +39,5 @@ const single = [
   texts,
 ];
 
+/** All datasets; an unknown name is a UserError with suggestions. */
 export const datasets = new Registry('dataset', [...single, defineMixture(new Registry('dataset', single))]);

@@ -12,6 +12,7 @@ import { likelihoods } from './likelihoods.js';
 import { metrics } from './metrics/index.js';
 import { distinctContexts, inBatches, prepare, type Prepared } from './prepared.js';
 
+/** What is evaluated: a model, a method and its options, a task, and how much is kept. */
 export interface EvaluationRequest {
   model: Decoder;
   tokenizer: Tokenizer;

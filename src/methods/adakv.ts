@@ -5,6 +5,7 @@ import { competeInLayers } from './competition.js';
 import { kvpressInner } from './kvpress.js';
 import { criticalkv } from './criticalkv.js';
 import { pyramidkv } from './pyramidkv.js';
+import { safeguardOption, safeRows } from './safeguard.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
 
@@ -28,11 +29,11 @@ export const adakv = defineWrapper(inner, {
   },
   options: z.strictObject({
     of: ofOption(inner, 'snapkv'),
-    alpha_safeguard: z.number().min(0).max(1).default(0.2).describe('share of its rows that no head loses'),
+    ...safeguardOption,
   }),
   rank: (request, { method, options }, { alpha_safeguard }) => {
     const ranking = method.rank(request, options);
-    const counts = competeInLayers(ranking, (kept) => Math.max(1, Math.floor(kept * alpha_safeguard)));
+    const counts = competeInLayers(ranking, (kept) => safeRows(kept, alpha_safeguard));
     return { ...ranking, counts };
   },
 });

@@ -6,6 +6,7 @@ import { bestFirst } from './arrays.js';
 import type { CompressionRequest } from './method.js';
 import { bySequence } from './rows.js';
 import type { Ranking } from './scoring.js';
+import { kvpressInner } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { withSinksAndPadding } from './selection.js';
 import { defineWrapper, ofOption, type Scores } from './wrapper.js';
@@ -76,6 +77,14 @@ export const block = defineWrapper(scorings, {
   name: 'block',
   summary: "The best of what was kept and each block that comes, by another method's scores",
   reference: 'KeyDiff, arXiv 2504.15364; kvpress BlockPress',
+  kvpress: {
+    press: 'BlockPress',
+    options: (params) => {
+      const of = kvpressInner(scorings, params);
+      return of && { of, block_size: params['block_size'] };
+    },
+    scores: 'order',
+  },
   options: z.strictObject({
     of: ofOption(scorings, 'keydiff'),
     block_size: z.int().min(1).default(128).describe('rows that come at once'),

@@ -5,6 +5,7 @@ import type { CompressionRequest } from './method.js';
 import { bestFirst, scoreArrays, withScores, type HeadScores } from './arrays.js';
 import { apportion } from './folding.js';
 import type { Ranking } from './scoring.js';
+import { kvpressInner } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption, type Scores } from './wrapper.js';
 
@@ -71,6 +72,14 @@ export const chunk = defineWrapper(scorings, {
   name: 'chunk',
   summary: "The same share of rows from each chunk, by another method's scores",
   reference: 'kvpress ChunkPress',
+  kvpress: {
+    press: 'ChunkPress',
+    options: (params) => {
+      const of = kvpressInner(scorings, params);
+      return of && { of, chunk_length: params['chunk_length'] };
+    },
+    scores: 'order',
+  },
   options: z.strictObject({
     of: ofOption(scorings, 'keydiff'),
     chunk_length: z.int().min(1).default(1024).describe('rows of a chunk'),

@@ -1,6 +1,7 @@
 /** ChunkKV: neighbouring rows stay or go together. */
 import { z } from 'zod';
 import { bestFirst, scoreArrays, withScores, type HeadScores } from './arrays.js';
+import { kvpressInner } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
 
@@ -29,6 +30,14 @@ export const chunkkv = defineWrapper(scorings, {
   name: 'chunkkv',
   summary: "Whole chunks of neighbouring rows, by another method's scores",
   reference: 'ChunkKV, arXiv 2502.00299; kvpress ChunkKVPress',
+  kvpress: {
+    press: 'ChunkKVPress',
+    options: (params) => {
+      const of = kvpressInner(scorings, params);
+      return of && { of, chunk_length: params['chunk_length'] };
+    },
+    scores: 'order',
+  },
   options: z.strictObject({
     of: ofOption(scorings, 'snapkv'),
     chunk_length: z.int().min(1).default(20).describe('rows of a chunk'),

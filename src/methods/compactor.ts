@@ -1,7 +1,8 @@
 /** Compactor: leverage of keys, and attention within chunks that looks both ways. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { leverageScores, sketchOption, standardised } from './leverage-scores.js';
+import { chunkedAttention, chunkOption } from './chunked-attention.js';
+import { leverageScores, sketchOption, standardised, unsketched } from './leverage-scores.js';
 import { bySequence } from './rows.js';
 import { defineScoring, evenRanking } from './scoring.js';
 import { requestBatch, sinkCounts } from './selection.js';
@@ -9,7 +10,7 @@ import { requestBatch, sinkCounts } from './selection.js';
 const options = z.strictObject({
   n_sink: z.int().min(0).default(8).describe('first tokens of the context, which stay'),
   n_last: z.int().min(0).default(4).describe('last tokens of the context, which stay'),
-  chunk_size: z.int().min(1).default(256).describe('rows that attend to each other'),
+  ...chunkOption,
   blending: z
     .number()
     .min(0)
@@ -20,54 +21,21 @@ const options = z.strictObject({
 });
 
 /**
- * Attention that rows draw from all queries of their chunk, earlier or later, unscaled, times their values' norms,
- * averaged over neighbours of 1 (zeros outside count): [1, kvHeads, rows].
- * @param queries [1, heads, rows, headDim]
- */
-function chunkedAttention(
-  queries: tf.Tensor4D,
-  keys: tf.Tensor4D,
-  values: tf.Tensor4D,
-  chunk: number,
-): tf.Tensor3D {
-  const [, kvHeads, rows, headDim] = keys.shape;
-  const group = queries.shape[1] / kvHeads;
-  const grouped = tf.reshape(queries, [kvHeads, group, rows, headDim]) as tf.Tensor4D;
-  const pieces = Array.from({ length: Math.ceil(rows / chunk) }, (_, i) => {
-    const count = Math.min(chunk, rows - i * chunk);
-    const q = tf.reshape(tf.slice(grouped, [0, 0, i * chunk, 0], [-1, -1, count, -1]), [
-      kvHeads,
-      group * count,
-      headDim,
-    ]);
-    const k = tf.reshape(tf.slice(keys, [0, 0, i * chunk, 0], [-1, -1, count, -1]), [
-      kvHeads,
-      count,
-      headDim,
-    ]);
-    return tf.div(tf.sum(tf.softmax(tf.matMul(q, k, false, true)), 1), group);
-  });
-  const weighted = tf.mul(
-    tf.reshape(tf.concat(pieces, 1), [1, kvHeads, rows]),
-    tf.norm(values, 'euclidean', -1),
-  );
-  const padded = tf.pad(weighted, [
-    [0, 0],
-    [0, 0],
-    [1, 1],
-  ]);
-  const shifted = [0, 1, 2].map((i) => tf.slice(padded, [0, 0, i], [-1, -1, rows]));
-  return tf.div(tf.addN(shifted), 3);
-}
-
-/**
  * kvpress's CompactorPress: the sum of standardised chunked attention and, times the share of rows that go, standardised
- * leverage of the rows between 8 sinks and the last 4, which stay.
+ * leverage of the rows between 8 sinks and the last 4, which stay. Keys no wider than the sketch are taken as they are
+(see `leverage`). A last chunk of fewer rows attends to itself alone; kvpress lets the zeros that fill it up take part,
+since its mask adds −1e-9.
  */
 export const compactor = defineScoring({
   name: 'compactor',
   summary: 'The rows of high leverage that draw attention from before and after',
   reference: 'Compactor, arXiv 2507.08143; kvpress CompactorPress',
+  kvpress: {
+    press: 'CompactorPress',
+    options: ({ sink_size_start, sink_size_end, chunk_size, blending, ...params }) =>
+      unsketched(params) && { n_sink: sink_size_start, n_last: sink_size_end, chunk_size, blending },
+    scores: 'values',
+  },
   options,
   rank: (request, given) => {
     const batch = requestBatch(request);

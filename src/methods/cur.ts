@@ -65,6 +65,18 @@ export const cur = defineScoring({
   name: 'cur',
   summary: 'The rows whose keys and values are largest among their neighbours',
   reference: 'CurDKV, arXiv 2509.15038; kvpress CURPress',
+  kvpress: {
+    press: 'CURPress',
+    options: ({ num_sinks, leverage_type, local_window_size, ...params }) =>
+      params['use_random_leverage'] === true
+        ? undefined
+        : {
+            n_sink: num_sinks,
+            leverage_type,
+            local_window_size: params['use_local_approximation'] === false ? null : local_window_size,
+          },
+    scores: 'values',
+  },
   options,
   rank: (request, given) =>
     rankByRows(request, requestBatch(request), given.n_sink, (rows) => leverage(rows, given)),

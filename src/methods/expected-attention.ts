@@ -1,18 +1,17 @@
 /** Expected attention: what queries to come would pay each row, were they normal like those seen. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { span, type TokenBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
 import type { Projections } from '../models/decoder-layer.js';
 import { applyRotary, type RotaryTable } from '../models/ops.js';
-import { cosSin, inverseFrequencies } from '../models/rope.js';
+import { behindSinks, futureOption, meanRotation } from './future-queries.js';
 import { questionOption, seenBatch } from './prefill.js';
 import { defineScoring, evenRanking } from './scoring.js';
-import { sinkCounts, sinkOption } from './selection.js';
+import { sinkOption } from './selection.js';
 
 const options = z.strictObject({
   n_sink: sinkOption,
-  n_future_positions: z.int().min(1).default(512).describe('positions over which the queries to come spread'),
+  ...futureOption,
   use_covariance: z
     .boolean()
     .default(true)
@@ -22,37 +21,6 @@ const options = z.strictObject({
   ...questionOption,
 });
 type Options = z.output<typeof options>;
-
-/** Mean rotation over the positions behind each sequence, tables [batch, 1, 1, headDim]. */
-function meanRotation(model: Decoder, batch: TokenBatch, count: number): RotaryTable {
-  const { rope, headDim } = model.config;
-  const inverse = inverseFrequencies(rope, headDim);
-  const mean = (table: Float32Array, sign: (i: number) => number): number[] =>
-    Array.from({ length: headDim }, (_, i) => {
-      let sum = 0;
-      for (let p = 0; p < count; p++) sum += table[p * headDim + i]!;
-      return (sign(i) * sum) / count;
-    });
-  const tables = batch.lengths.map((length, row) => {
-    const end = batch.starts[row]! + length;
-    const { cos, sin } = cosSin(
-      inverse,
-      Array.from({ length: count }, (_, i) => end + i),
-    );
-    return { cos: mean(cos, () => 1), signedSin: mean(sin, (i) => (i < headDim / 2 ? -1 : 1)) };
-  });
-  const shape = [batch.batch, 1, 1, headDim];
-  return {
-    cos: tf.tensor(
-      tables.flatMap(({ cos }) => cos),
-      shape,
-    ),
-    signedSin: tf.tensor(
-      tables.flatMap(({ signedSin }) => signedSin),
-      shape,
-    ),
-  };
-}
 
 /**
  * Mean of the unrotated queries behind the sinks and their covariance (divided by n), both turned by the mean rotation:
@@ -131,13 +99,7 @@ export const expectedAttention = defineScoring({
   rank: (request, given) => {
     const { model } = request;
     const batch = seenBatch(request, given);
-    const sunken = sinkCounts(batch, given.n_sink);
-    const behindSinks = span(
-      batch,
-      (_, row) => sunken[row]!,
-      (length) => length,
-    );
-    const counted = tf.tensor4d(behindSinks, [batch.batch, 1, batch.tokens, 1]);
+    const counted = behindSinks(batch, given.n_sink);
     const rotation = meanRotation(model, batch, given.n_future_positions);
     const { cache, projected } = model.forward(batch, {
       observeProjections: (_layer, projections) => queryStatistics(projections, counted, rotation),

@@ -24,11 +24,15 @@ export function fromKvpress<M extends Method>(
   return { method, options, scores };
 }
 
-/** What a wrapper's parameters name as the press inside, as our `of`. */
+/**
+ * What a wrapper's parameters name as the press inside, as our `of`. Its parameters are `inner_params`, or stand among
+ * the wrapper's own.
+ */
 export function kvpressInner(
   registry: Registry<Method>,
   params: Readonly<Record<string, unknown>>,
 ): Named | undefined {
-  const found = fromKvpress(registry, String(params['inner']), params);
+  const own = (params['inner_params'] ?? params) as Readonly<Record<string, unknown>>;
+  const found = fromKvpress(registry, String(params['inner']), own);
   return found && { name: found.method.name, ...found.options };
 }

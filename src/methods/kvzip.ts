@@ -1,11 +1,11 @@
 /** KVzip: the rows that the model looks at while it writes the context once more. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { makeBatch, span } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import { competeEverywhere, competeInLayers } from './competition.js';
 import type { CompressionRequest } from './method.js';
 import { defineScoring, evenRanking, keepRanked } from './scoring.js';
+import { secondReading } from './second-reading.js';
 import { requestBatch, sinkCounts, sinkOption } from './selection.js';
 
 const options = z.strictObject({
@@ -37,43 +37,23 @@ function repeatedAttention(
   prompt: readonly number[],
 ): tf.Tensor3D[] {
   const rows = past.keys[0]!.shape[2];
-  // A sequence at its end goes along with one token, of which nothing counts.
-  const sequences = chunks.map((chunk) => (chunk.length > 0 ? [...prompt, ...chunk] : [0]));
-  const batch = makeBatch(sequences, { starts: past.nextPositions });
-  const real = span(
-    batch,
-    () => 0,
-    (length, row) => (chunks[row]!.length > 0 ? length : 0),
-  );
-  const queries = tf.tensor(real, [batch.batch, 1, 1, batch.tokens, 1]);
-  const marks = (test: (t: number, row: number) => boolean): number[] =>
-    chunks.flatMap((_, row) => Array.from({ length: rows }, (_, t) => (test(t, row) ? 1 : 0)));
+  const marks = (test: (t: number, row: number) => boolean): tf.Tensor =>
+    tf.tensor(
+      chunks.flatMap((_, row) => Array.from({ length: rows }, (_, t) => (test(t, row) ? 1 : 0))),
+      [chunks.length, 1, 1, 1, rows],
+    );
   const inChunk = (t: number, row: number): boolean =>
     t >= from[row]! && t < from[row]! + chunks[row]!.length;
-  const shape = [batch.batch, 1, 1, 1, rows];
-  const repeated = tf.tensor(marks(inChunk), shape);
-  const looked = tf.concat(
-    [
-      tf.tensor(
-        marks((t, row) => inChunk(t, row) || t < sinks[row]!),
-        shape,
-      ),
-      tf.ones([batch.batch, 1, 1, 1, batch.tokens]),
-    ],
-    4,
-  );
-  const { observed } = model.forward(batch, {
-    past,
-    observeAttention: (_layer, weights, first) => {
-      const some = tf.slice(queries, [0, 0, 0, first, 0], [-1, -1, -1, weights.shape[3], -1]);
-      const counted = tf.mul(weights, looked);
-      const shares = tf.div(counted, tf.maximum(tf.sum(counted, 4, true), 1e-30));
-      const own = tf.slice(shares, [0, 0, 0, 0, 0], [-1, -1, -1, -1, rows]);
-      return tf.max(tf.mul(tf.mul(own, repeated), some), [2, 3]);
-    },
-    mergeObserved: (parts) => parts.reduce((a, b) => tf.maximum(a, b)),
+  const repeated = marks(inChunk);
+  const looked = marks((t, row) => inChunk(t, row) || t < sinks[row]!);
+  const most = secondReading(model, past, { chunks, prompt }, (weights) => {
+    const own = weights.shape[4] - rows;
+    const all = tf.concat([looked, tf.ones([chunks.length, 1, 1, 1, own])], 4);
+    const counted = tf.mul(weights, all);
+    const shares = tf.div(counted, tf.maximum(tf.sum(counted, 4, true), 1e-30));
+    return tf.mul(tf.slice(shares, [0, 0, 0, 0, 0], [-1, -1, -1, -1, rows]), repeated);
   });
-  return observed as tf.Tensor3D[];
+  return most.map((own) => tf.max(own, 2));
 }
 
 function reconstructionScores(request: CompressionRequest, past: KvCache, given: Options): tf.Tensor3D[] {
@@ -114,6 +94,14 @@ export const kvzip = defineScoring({
   name: 'kvzip',
   summary: 'The rows that the model looks at while it writes the context once more',
   reference: 'KVzip, arXiv 2505.23416; kvpress KVzipPress',
+  kvpress: {
+    press: 'KVzipPress',
+    options: ({ n_sink, layerwise, chunk_size, prompt_ids, ...params }) =>
+      params['kvzip_plus_normalization'] === true
+        ? undefined
+        : { n_sink, budget: layerwise === true ? 'layer' : 'model', chunk_size, prompt_ids },
+    scores: 'values',
+  },
   needs: { attention: true },
   options,
   rank: (request, given) => {

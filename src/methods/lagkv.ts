@@ -88,6 +88,11 @@ export const lagkv = defineScoring({
   name: 'lagkv',
   summary: 'The rows that stand out against those which come after',
   reference: 'LagKV, arXiv 2504.04704; kvpress LagKVPress',
+  kvpress: {
+    press: 'LagKVPress',
+    options: ({ n_sink, lag_size, cross_scoring }) => ({ n_sink, lag_size, cross_scoring }),
+    scores: 'values',
+  },
   options,
   rank: (request, given) =>
     rankByRows(request, requestBatch(request), given.n_sink, (rows) => lagScores(rows, given)),

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { Random } from '../engine/random.js';
+import { inverse } from './cholesky.js';
 
 export const sketchOption = {
   sketch_dimension: z
@@ -14,31 +15,12 @@ export const sketchOption = {
 /** Added to the diagonal of the channels' products, as kvpress does. */
 const RIDGE = 1e-2;
 
-/** Inverse of a symmetric positive matrix [n, n], by Cholesky's factors. */
-function inverse(matrix: Float64Array, n: number): Float64Array {
-  const lower = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = matrix[i * n + j]!;
-      for (let k = 0; k < j; k++) sum -= lower[i * n + k]! * lower[j * n + k]!;
-      lower[i * n + j] = i === j ? Math.sqrt(sum) : sum / lower[j * n + j]!;
-    }
-  }
-  const result = new Float64Array(n * n);
-  const column = new Float64Array(n);
-  for (let c = 0; c < n; c++) {
-    for (let i = 0; i < n; i++) {
-      let sum = i === c ? 1 : 0;
-      for (let k = 0; k < i; k++) sum -= lower[i * n + k]! * column[k]!;
-      column[i] = sum / lower[i * n + i]!;
-    }
-    for (let i = n - 1; i >= 0; i--) {
-      let sum = column[i]!;
-      for (let k = i + 1; k < n; k++) sum -= lower[k * n + i]! * result[k * n + c]!;
-      result[i * n + c] = sum / lower[i * n + i]!;
-    }
-  }
-  return result;
+/**
+ * Whether a press's keys were taken as they are. kvpress projects all at random, anew each time; only files in which the
+ * identity stood for the projection (`sketch: identity`) can be made again.
+ */
+export function unsketched({ sketch }: Readonly<Record<string, unknown>>): true | undefined {
+  return sketch === 'identity' || undefined;
 }
 
 /** A Gaussian projection [width, dimension]; one and the same for each size. */

@@ -1,7 +1,7 @@
 /** Leverage: rows whose keys point where few others do. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { leverageScores, sketchOption, standardised } from './leverage-scores.js';
+import { leverageScores, sketchOption, standardised, unsketched } from './leverage-scores.js';
 import { bySequence } from './rows.js';
 import { defineScoring, evenRanking } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
@@ -15,6 +15,11 @@ export const leverage = defineScoring({
   name: 'leverage',
   summary: 'The rows whose keys point where few others do',
   reference: 'Compactor, arXiv 2507.08143; kvpress LeverageScorePress',
+  kvpress: {
+    press: 'LeverageScorePress',
+    options: (params) => unsketched(params) && {},
+    scores: 'values',
+  },
   options: z.strictObject({ n_sink: sinkOption.default(0), ...sketchOption }),
   rank: (request, { n_sink, sketch_dimension }) => {
     const batch = requestBatch(request);

@@ -64,6 +64,7 @@ export interface KvpressName {
   scores?: 'values' | 'order' | 'given';
 }
 
+/** A compression method; `compress` checks its options against their schema. */
 export interface Method<Options = unknown> extends Entry {
   /** `real`: evicted rows are gone from the tensors; `masked`: they are only hidden. */
   readonly eviction: 'real' | 'masked';

@@ -30,6 +30,7 @@ export interface Encoding {
   bias?: tf.Tensor3D | undefined;
 }
 
+/** How a method is trained, and how what it learns is kept. */
 export interface Trainable<A extends Adapter = Adapter> {
   readonly format: string;
   /** Files of a saved adapter, in the order in which they are hashed. */
@@ -51,6 +52,7 @@ export interface Trainable<A extends Adapter = Adapter> {
   load(folder: string, config: ModelConfig): A;
 }
 
+/** Frees the tensors of an adapter. */
 export function disposeAdapter<A extends Adapter>(trainable: Trainable<A>, adapter: A): void {
   tf.dispose(Object.values(trainable.tensors(adapter)));
 }

@@ -19,6 +19,7 @@ export function cacheTensors(cache: KvCache): tf.Tensor[] {
   return [...new Set<tf.Tensor>([...cache.keys, ...cache.values, ...cache.positions])];
 }
 
+/** Frees the tensors of a cache. */
 export function disposeCache(cache: KvCache): void {
   tf.dispose(cacheTensors(cache));
 }

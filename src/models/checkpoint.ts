@@ -66,7 +66,7 @@ export function decoderFrom(config: ModelConfig, plan: DecoderPlan, source: Weig
   return new Decoder(config, plan, weights);
 }
 
-/** Weights of the decoder in `folder`, float32 on the engine's device. */
+/** The decoder in `folder`, its weights float32 on the engine's device; a UserError where files are missing or damaged. */
 export function loadDecoder(folder: string): Decoder {
   const config = readModelConfig(folder);
   const plan = architectures.get(config.architecture, join(folder, 'config.json')).plan(config);

@@ -63,6 +63,7 @@ export interface ForwardResult {
   hiddenStates: tf.Tensor2D[];
 }
 
+/** A decoder-only transformer of any of the architectures. */
 export class Decoder {
   /** Most attention weights at once, 256 MB of them; longer batches attend in pieces of query tokens. */
   attentionBlock = 2 ** 26;

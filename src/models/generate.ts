@@ -3,6 +3,7 @@ import type { KvCache } from './cache.js';
 import type { Decoder } from './decoder.js';
 import { Decoding } from './decoding.js';
 
+/** Where a greedy continuation ends. */
 export interface GreedyOptions {
   maxNewTokens: number;
   /** Generation of a row stops at any of these; they are not part of the output. */

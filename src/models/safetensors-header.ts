@@ -84,6 +84,34 @@ function isMetadata(value: unknown): value is Record<string, string> {
   return Object.values(value).every((item) => typeof item === 'string');
 }
 
+/** Where the string ends that begins at `from`, a quotation mark. */
+function stringEnd(text: string, from: number): number {
+  let at = from + 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at + 1;
+}
+
+/** The first key that an object of a JSON text has twice, of which parsers take the last; undefined where none has. */
+function repeatedKey(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '{') open.push(new Set());
+    else if (text[at] === '}') open.pop();
+    else if (text[at] === '"') {
+      const end = stringEnd(text, at);
+      let next = end;
+      while (/\s/.test(text[next] ?? '')) next += 1;
+      if (text[next] === ':') {
+        const key = JSON.parse(text.slice(at, end)) as string;
+        if (open.at(-1)!.has(key)) return key;
+        open.at(-1)!.add(key);
+      }
+      at = next - 1;
+    }
+  }
+  return undefined;
+}
+
 /**
  * Checks a header's text against the number of bytes that follow it.
  * @param path for messages
@@ -102,6 +130,8 @@ export function parseHeader(
   if (header === null || typeof header !== 'object' || Array.isArray(header)) {
     throw damaged(path, 'its header is not a JSON object');
   }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw damaged(path, `its header has ${JSON.stringify(twice)} twice`);
   const { __metadata__: metadata = {}, ...tensors } = header as Record<string, unknown>;
   if (!isMetadata(metadata)) throw damaged(path, 'its __metadata__ is not a map of strings');
   const entries = new Map(

@@ -10,6 +10,7 @@ import { chatPrompt, plainPrompt, type PromptTemplate } from './prompt-template.
 import { nestsRepeats, patternsIn } from './tokenizer-patterns.js';
 import { SectionEncoder, type LibraryTokenizer, type Text } from './section-encoder.js';
 
+/** Text to token ids and back, as `tokenizer.json` and `tokenizer_config.json` say. */
 export interface Tokenizer {
   /**
    * Token ids of text, or of texts that follow each other; special tokens in it are text like any other but where it

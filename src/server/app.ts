@@ -82,6 +82,11 @@ export function makeService(options: ServerOptions): Service {
     }),
   );
 
+  app.use('/v1/*', async (_, next) => {
+    queue.checkOpen();
+    await next();
+  });
+
   app.get('/health', (c) => c.json({ status: 'ok', model: model.name }));
   app.get('/v1/contexts', (c) => c.json({ object: 'list', data: shelf.list().map(describeContext) }));
   app.post('/v1/contexts', async (c) => c.json(describeContext(await maker.make(await jsonOf(c))), 201));

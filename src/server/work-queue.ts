@@ -9,9 +9,14 @@ export class WorkQueue {
   /** @param limit most pieces of work that are under way or wait */
   constructor(private readonly limit: number) {}
 
+  /** A closed queue is an ApiError. */
+  checkOpen(): void {
+    if (this.closed) throw new ApiError(503, 'shutting_down', 'The server is shutting down.');
+  }
+
   /** Takes a place in the queue, to be given back; a full or closed queue is an ApiError. */
   enter(): () => void {
-    if (this.closed) throw new ApiError(503, 'shutting_down', 'The server is shutting down.');
+    this.checkOpen();
     if (this.waiting >= this.limit) {
       throw new ApiError(429, 'queue_full', `${this.limit} requests wait already. Try again in a moment.`);
     }

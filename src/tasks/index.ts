@@ -14,6 +14,7 @@ import { recordsSummary } from './records-summary.js';
 import { squad } from './squad.js';
 import { squality } from './squality.js';
 
+/** All tasks; an unknown name is a UserError with suggestions. */
 export const tasks = new Registry('task', [
   nanoQa,
   nanoLongQa,

@@ -16,6 +16,7 @@ import { sampleRetention, type RetentionRange } from './retention-sampler.js';
 import { loadState, saveState } from './state.js';
 import { openCourse, takeStep, type MicroBatch, type StepOptions, type StepResult } from './step.js';
 
+/** Lengths in tokens, the rest in steps and examples; `kvd config-schema` describes each. */
 export interface DistillOptions extends StepOptions, RetentionRange {
   micro_batch_size: number;
   gradient_accumulation_steps: number;

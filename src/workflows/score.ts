@@ -35,7 +35,7 @@ export interface ScoreResult {
   against?: { predictions: string; scores: Score[]; comparison: MetricComparison[] };
 }
 
-const texts = z.union([z.string().transform((text) => [text]), z.array(z.string())]);
+const texts = z.union([z.string().transform((text) => [text]), z.array(z.string()).min(1)]);
 
 /** What a line may hold; other keys are let be. */
 const lineSchema = z.looseObject({

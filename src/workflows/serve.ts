@@ -12,6 +12,8 @@ import { loadModel } from './session.js';
 
 /** How long requests that are under way may take once the server is told to stop. */
 const GRACE_MS = 10_000;
+/** How often connections that wait for nothing are closed meanwhile. */
+const SWEEP_MS = 50;
 
 export interface ServeOptions extends Access {
   /** Files of contexts to begin with; each is called by its file's name. */
@@ -58,14 +60,20 @@ function listening(
   });
 }
 
-async function stopServer(server: ServerType): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  if ('closeIdleConnections' in server) server.closeIdleConnections();
-  const timer = setTimeout(() => {
+/** Answers what is under way and refuses what comes, then closes; what takes longer than the grace is cut off. */
+async function stopServer(server: ServerType, service: Service): Promise<void> {
+  const cut = setTimeout(() => {
     if ('closeAllConnections' in server) server.closeAllConnections();
   }, GRACE_MS);
+  await service.close();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // Clients keep a connection for their next request once its answer has come.
+  const sweep = setInterval(() => {
+    if ('closeIdleConnections' in server) server.closeIdleConnections();
+  }, SWEEP_MS);
   await closed;
-  clearTimeout(timer);
+  clearInterval(sweep);
+  clearTimeout(cut);
 }
 
 /** Starts the server; it runs until `stop`. */
@@ -99,7 +107,7 @@ export async function startServer(options: ServeOptions): Promise<Running> {
     const host = options.host.includes(':') ? `[${options.host}]` : options.host;
     let stopped: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
-      await Promise.all([service.close(), stopServer(server)]);
+      await stopServer(server, service);
       release();
     };
     return { url: `http://${host}:${port}/v1`, service, stop: () => (stopped ??= stop()) };

@@ -44,7 +44,10 @@ export function loadAdapter(model: LoadedModel, folder?: string): LoadedAdapter 
   });
 }
 
-/** Loads a model to compress and ask contexts with: a folder, or a shipped model. */
+/**
+ * Starts the engine and loads a model to compress and ask contexts with: a shipped model by name, or a folder in Hugging Face
+ * format. Weights are float32, whatever they are stored as. A folder that is missing or damaged is a UserError.
+ */
 export async function loadModel(nameOrPath: string): Promise<LoadedModel> {
   const session = await openSession(nameOrPath);
   return {

@@ -5,10 +5,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/base/errors.js';
 import { compressDocuments } from '../../../src/contexts/compress.js';
-import { disposeContext, type CompressedContext } from '../../../src/contexts/context.js';
+import { disposeContext, type CompressedContext, type ContextInfo } from '../../../src/contexts/context.js';
 import { loadContext, readContextInfo, saveContext } from '../../../src/contexts/file.js';
 import { Random } from '../../../src/engine/random.js';
 import { methods } from '../../../src/methods/index.js';
+import { PAD_POSITION } from '../../../src/models/batch.js';
 import { openSafetensors, writeSafetensors, type TensorToWrite } from '../../../src/models/safetensors.js';
 import type { LoadedModel } from '../../../src/workflows/session.js';
 import { document, more, shipped } from '../../helpers/contexts.js';
@@ -127,6 +128,66 @@ describe('a context as a file', () => {
   ];
   it.each(edits)('is refused with %s', (_what, edit, message) => {
     expect(() => loadContext(changed(edit), model)).toThrow(message);
+  });
+
+  /** A file that is whole and whose hashes are right, but that holds what no compression leaves. */
+  function forged(edit: (positions: Float32Array, info: ContextInfo, keys: Float32Array) => void): string {
+    const positions = Float32Array.from(context.cache.positions[0]!.dataSync());
+    const keys = Float32Array.from(context.cache.keys[0]!.dataSync());
+    const info = structuredClone(context.info);
+    edit(positions, info, keys);
+    const held = tf.tensor3d(positions, context.cache.positions[0]!.shape);
+    const first = tf.tensor4d(keys, context.cache.keys[0]!.shape);
+    const cache = {
+      ...context.cache,
+      keys: [first, ...context.cache.keys.slice(1)],
+      positions: context.cache.positions.map(() => held),
+    };
+    const copy = join(folder, 'forged.safetensors');
+    saveContext(copy, { cache, info });
+    tf.dispose([held, first]);
+    return copy;
+  }
+
+  const forgeries: [string, Parameters<typeof forged>[0], RegExp][] = [
+    ['a position twice', (positions) => void (positions[1] = positions[0]!), /holds a position twice/],
+    ['no row that holds anything', (positions) => void positions.fill(PAD_POSITION), /holds 0 rows/],
+    ['a row less than it says', (positions) => void (positions[1] = PAD_POSITION), /its segments say/],
+    [
+      'a position behind its end',
+      (positions, info) => void (positions[1] = info.next_position),
+      /out of the context/,
+    ],
+    ['a number that is none', (_p, _info, keys) => void (keys[5] = NaN), /holds what is no number/],
+    [
+      'a segment that begins where none can',
+      (_, info) => void (info.segments[1]!.position += 1),
+      /fits nowhere/,
+    ],
+    ['an end that lies elsewhere', (_, info) => void (info.next_position += 1), /goes on at position/],
+    [
+      'more tokens than positions can tell apart',
+      (_, info) => {
+        info.tokens = info.next_position = info.segments[1]!.to = 2 ** 31 - 1;
+      },
+      /Too big/,
+    ],
+  ];
+  it.each(forgeries)('is refused with %s, whatever its hashes say', (_what, edit, message) => {
+    const before = tf.memory().numTensors;
+    const copy = forged(edit);
+    expect(() => loadContext(copy, model)).toThrow(message);
+    expect(() => loadContext(copy, model)).toThrow(UserError);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('is read where nothing of it was forged', () => {
+    disposeContext(
+      loadContext(
+        forged(() => undefined),
+        model,
+      ),
+    );
   });
 
   it('meets 400 damaged files with nothing but clear errors and no tensor left', () => {

@@ -79,6 +79,13 @@ describe('safetensors', () => {
     file.close();
   });
 
+  it.each([
+    ['{"t": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}, "\\u0074": {}}', '"t" twice'],
+    ['{"__metadata__": {"a": "{\\"b\\": 1}", "a": "\\\\"}}', '"a" twice'],
+  ])('refuses the key that %s has twice', (header, message) => {
+    expect(() => openSafetensors(fileOf(header, new Uint8Array(0)))).toThrow(message);
+  });
+
   it('reads halves and doubles', () => {
     const header = {
       ...{ d: { dtype: 'F64', shape: [2], data_offsets: [0, 16] } },

@@ -251,6 +251,8 @@ describe('what is refused, in the shape of OpenAI', () => {
     expect(await errorOf(await post(service, body))).toEqual([503, 'shutting_down']);
     expect((await last).status).toBe(200);
     await closing;
+    // Contexts are gone by now, which is no reason to say that there never was one.
+    expect(await errorOf(await post(service, body))).toEqual([503, 'shutting_down']);
   });
 
   it('whatever a body holds, with an error and never a failure', async () => {

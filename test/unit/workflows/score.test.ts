@@ -87,6 +87,7 @@ it.each([
   [{ id: 1, prediction: 'x' }, 'no-references'],
   [{ id: 1, prediction: 'x', choices: ['a', 'b'], correct: 2 }, 'bad-line'],
   [{ prediction: 3 }, 'bad-line'],
+  [{ prediction: 'x', references: [] }, 'bad-line'],
   ['', 'no-predictions'],
 ])('refuses %j, saying where', (line, code) => {
   const path = file('bad.jsonl', [line]);
