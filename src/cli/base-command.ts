@@ -14,6 +14,14 @@ export abstract class KvdCommand extends Command {
     helpValue: 'FILE',
   });
 
+  /** Overrides of an experiment's keys; like every flag given several times, each takes one value. */
+  static setFlag = Flags.string({
+    description: 'override a key: a.b=value',
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'KEY=VALUE',
+  });
+
   /** Result text on stdout; nothing with --json. */
   protected print(text: string): void {
     this.log(text);

@@ -15,7 +15,7 @@ export default class Eval extends KvdCommand {
   ];
   static override args = { experiment: Args.string({ description: 'YAML file' }) };
   static override flags = {
-    set: Flags.string({ description: 'override a key: a.b=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    set: KvdCommand.setFlag,
     db: KvdCommand.dbFlag,
     task: Flags.string({ description: 'task, without an experiment file' }),
     data: Flags.string({ description: "the task's data: a file or folder", dependsOn: ['task'] }),
@@ -23,8 +23,18 @@ export default class Eval extends KvdCommand {
       description: 'model folder or shipped model; llama-small unless given',
       dependsOn: ['task'],
     }),
-    method: Flags.string({ description: 'method', multiple: true, dependsOn: ['task'] }),
-    retention: Flags.string({ description: 'share of rows kept', multiple: true, dependsOn: ['task'] }),
+    method: Flags.string({
+      description: 'method',
+      multiple: true,
+      multipleNonGreedy: true,
+      dependsOn: ['task'],
+    }),
+    retention: Flags.string({
+      description: 'share of rows kept',
+      multiple: true,
+      multipleNonGreedy: true,
+      dependsOn: ['task'],
+    }),
     limit: Flags.integer({ description: 'most samples', min: 1, dependsOn: ['task'] }),
     'fold-tokens': Flags.integer({
       description:

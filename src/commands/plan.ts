@@ -13,7 +13,7 @@ export default class Plan extends KvdCommand {
   ];
   static override args = { experiment: Args.string({ description: 'YAML file', required: true }) };
   static override flags = {
-    set: Flags.string({ description: 'override a key: a.b=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    set: KvdCommand.setFlag,
     gpu: Flags.string({
       description: 'a GPU by name; this machine, as measured, where not given',
       helpValue: 'NAME',

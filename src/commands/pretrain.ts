@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core';
+import { Args } from '@oclif/core';
 import { KvdCommand } from '../cli/base-command.js';
 
 export default class Pretrain extends KvdCommand {
@@ -6,7 +6,7 @@ export default class Pretrain extends KvdCommand {
   static override examples = ['<%= config.bin %> pretrain experiments/nano/pretrain-llama-small.yaml'];
   static override args = { experiment: Args.string({ description: 'YAML file', required: true }) };
   static override flags = {
-    set: Flags.string({ description: 'override a key: a.b=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    set: KvdCommand.setFlag,
     db: KvdCommand.dbFlag,
   };
 

@@ -20,7 +20,12 @@ export default class Report extends KvdCommand {
       description: 'terminal, html, markdown, latex, csv or json',
       default: 'terminal',
     }),
-    run: Flags.string({ description: 'only these runs', multiple: true, helpValue: 'ID' }),
+    run: Flags.string({
+      description: 'only these runs',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'ID',
+    }),
     output: Flags.string({ description: 'write to this file', helpValue: 'FILE' }),
   };
 

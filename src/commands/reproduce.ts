@@ -26,6 +26,7 @@ export default class Reproduce extends KvdCommand {
     set: Flags.string({
       description: 'override a key of every experiment: a.b=value',
       multiple: true,
+      multipleNonGreedy: true,
       helpValue: 'KEY=VALUE',
     }),
     output: Flags.string({ description: 'folder for the report', helpValue: 'FOLDER' }),

@@ -13,12 +13,13 @@ export default class Train extends KvdCommand {
   ];
   static override args = { experiment: Args.string({ description: 'YAML file', required: true }) };
   static override flags = {
-    set: Flags.string({ description: 'override a key: a.b=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    set: KvdCommand.setFlag,
     db: KvdCommand.dbFlag,
     tracker: Flags.string({
       description:
         'send metrics to tensorboard, mlflow, csv or jsonl as well; KVD_TRACKERS names them for all commands',
       multiple: true,
+      multipleNonGreedy: true,
     }),
   };
 

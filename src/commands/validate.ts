@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core';
+import { Args } from '@oclif/core';
 import { KvdCommand } from '../cli/base-command.js';
 
 export default class Validate extends KvdCommand {
@@ -10,7 +10,7 @@ export default class Validate extends KvdCommand {
   static override strict = false;
   static override args = { path: Args.string({ description: 'files or folders', required: true }) };
   static override flags = {
-    set: Flags.string({ description: 'override a key: a.b=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    set: KvdCommand.setFlag,
   };
 
   async run(): Promise<unknown> {

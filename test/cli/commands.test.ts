@@ -174,6 +174,7 @@ describe('bad input gets a clear error, an exit code of 2, and no stack', () => 
 
   it.each([
     ['a missing file', ['train', 'none.yaml'], /none\.yaml: no such file/],
+    ['a file behind an override', ['train', '--set', 'seed=2', 'none.yaml'], /none\.yaml: no such file/],
     ['an unknown model', ['eval', '--task', 'nano-qa', '--model', 'nope'], /no model "nope"/],
     ['an unknown task', ['eval', '--task', 'nano-qq'], /did you mean "nano-qa"/],
     ['an unknown method', ['eval', '--task', 'nano-qa', '--method', 'h3i'], /did you mean "h2i"/],

@@ -15,10 +15,15 @@ export default class DataPull extends KvdCommand {
     dataset: Args.string({ description: 'dataset, or org/name of any dataset of the hub', required: true }),
   };
   static override flags = {
-    split: Flags.string({ description: 'split to fetch; all unless given', multiple: true }),
+    split: Flags.string({
+      description: 'split to fetch; all unless given',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     include: Flags.string({
       description: 'files of the repository to fetch; * stands for anything',
       multiple: true,
+      multipleNonGreedy: true,
       helpValue: 'PATTERN',
     }),
   };

@@ -15,6 +15,7 @@ export default class DataStats extends KvdCommand {
     set: Flags.string({
       description: 'option of the dataset: key=value',
       multiple: true,
+      multipleNonGreedy: true,
       helpValue: 'KEY=VALUE',
     }),
   };

@@ -18,6 +18,7 @@ export default class ModelsPull extends KvdCommand {
       description:
         'files to fetch instead of configuration, tokenizer and safetensors; * stands for anything',
       multiple: true,
+      multipleNonGreedy: true,
       helpValue: 'PATTERN',
     }),
   };

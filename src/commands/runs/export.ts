@@ -9,7 +9,7 @@ export default class RunsExport extends KvdCommand {
   ];
   static override flags = {
     db: KvdCommand.dbFlag,
-    run: Flags.string({ description: 'only these runs', multiple: true, helpValue: 'ID' }),
+    run: Flags.string({ description: 'only these runs', multiple: true, multipleNonGreedy: true, helpValue: 'ID' }),
     output: Flags.string({ description: 'write to this file', helpValue: 'FILE' }),
   };
 

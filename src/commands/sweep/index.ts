@@ -12,7 +12,7 @@ export default class SweepStart extends KvdCommand {
   ];
   static override args = { experiment: Args.string({ description: 'YAML file', required: true }) };
   static override flags = {
-    set: Flags.string({ description: 'override a key: a.b=value', multiple: true, helpValue: 'KEY=VALUE' }),
+    set: KvdCommand.setFlag,
     launcher: Flags.string({ description: 'local or slurm', default: 'local' }),
     jobs: Flags.integer({ description: 'tasks at once, with the local launcher', default: 1, min: 1 }),
     shards: Flags.integer({ description: 'tasks that share each evaluation', default: 1, min: 1 }),
