@@ -11,7 +11,7 @@ import { machine } from '../dist/workflows/run-record.js';
 import { peersPython } from './environment.mjs';
 import { ours, peer } from './sides.mjs';
 import { againstItself } from './itself.mjs';
-import { table } from './table.mjs';
+import { leftOut, table } from './table.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -33,11 +33,13 @@ const file = `${values.output}/results.json`;
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 const stored = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { results: {} };
 
-/** Which peers do this work: compiled code only where shapes do not change from call to call. */
-function variantsOf({ kind }) {
-  const compiled =
-    values['no-compile'] || !['distill', 'pretrain', 'prefill'].includes(kind) ? [] : ['compile'];
-  return ['eager', ...compiled, ...(kind === 'decode' ? ['transformers'] : [])];
+/**
+ * Which peers do this work: compiled code only where shapes do not change from call to call, and in one round alone,
+ * since compiling takes longer than the rest.
+ */
+function variantsOf({ kind }, round) {
+  const compiles = !values['no-compile'] && round === 0 && ['distill', 'pretrain', 'prefill'].includes(kind);
+  return ['eager', ...(compiles ? ['compile'] : []), ...(kind === 'decode' ? ['transformers'] : [])];
 }
 
 function save() {
@@ -53,8 +55,9 @@ function save() {
     .join(', ');
   const text = [
     '# kvd against PyTorch, Transformers and kvpress',
-    `${cpu}, ${cores} cores; ${versions}; made by \`npm run bench\`. float32, as many threads as cores on both sides, two repetitions to warm up, \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
+    `${cpu}, ${cores} cores; ${versions}; made by \`npm run bench\`. float32, as many threads as cores on both sides, two repetitions to warm up, \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds. torch.compile runs in one round alone, within three minutes, compiling included. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
     table(rows),
+    ...leftOut(rows),
     ...(stored.itself === undefined
       ? []
       : ['## Against itself', stored.itself.map((line) => `- ${line}`).join('\n')]),
@@ -69,7 +72,8 @@ for (const [name, work] of Object.entries(shapes.work)) {
   for (let round = 0; round < Number(values.rounds); round++) {
     process.stderr.write(`bench: ${name}, round ${round + 1} of ${values.rounds}\n`);
     const sides = { ours: await ours(name, options) };
-    for (const variant of variantsOf(work)) sides[variant] = await peer(python, name, work, variant, options);
+    for (const variant of variantsOf(work, round))
+      sides[variant] = await peer(python, name, work, variant, options);
     rounds.push(sides);
     for (const [side, { failed }] of Object.entries(sides)) {
       if (failed !== undefined) process.stderr.write(`bench: ${name}, ${side}: ${failed}\n`);

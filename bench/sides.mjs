@@ -9,18 +9,21 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+/** Seconds that a side may take, and that torch.compile may, which compiles C++ in them. */
+const LIMIT = 1200;
+const COMPILE_LIMIT = 180;
+
 /** What the last line of its output says, or why there is none. */
-async function measured(command, args) {
+async function measured(command, args, limit = LIMIT) {
   try {
-    const { stdout } = await run(command, args, { timeout: 1_200_000, maxBuffer: 2 ** 26 });
+    const { stdout } = await run(command, args, { timeout: 1000 * limit, maxBuffer: 2 ** 26 });
     return JSON.parse(stdout.trim().split('\n').at(-1));
   } catch (error) {
-    return {
-      failed: String(error.stderr || error.message)
-        .trim()
-        .split('\n')
-        .at(-1),
-    };
+    if (error.killed) return { failed: `not done within ${limit} s` };
+    const lines = String(error.stderr || error.message)
+      .trim()
+      .split('\n');
+    return { failed: lines.findLast((line) => line.includes('Error')) ?? lines.at(-1) };
   }
 }
 
@@ -42,5 +45,5 @@ export async function peer(python, name, work, variant, { repetitions, patience 
     writeFileSync(file, JSON.stringify(samplesOf(work).peer));
     args.push(file);
   }
-  return measured(python, args);
+  return measured(python, args, variant === 'compile' ? COMPILE_LIMIT : LIMIT);
 }

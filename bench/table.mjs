@@ -63,3 +63,11 @@ export function table(results) {
   }
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
+
+/** What torch.compile did not do, and why. */
+export function leftOut(results) {
+  return results.flatMap(({ work, rounds }) => {
+    const failed = rounds.find(({ compile }) => compile?.failed !== undefined);
+    return failed === undefined ? [] : [`torch.compile, ${work.title}: ${failed.compile.failed}`];
+  });
+}

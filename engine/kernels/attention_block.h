@@ -63,6 +63,12 @@ inline Span SpanOf(const float* positions, int count) {
   return span;
 }
 
+// How many of a block's keys there are up to the last that some query may see.
+inline int Reach(const float* places, int keys, Span queries) {
+  while (keys > 0 && places[keys - 1] > queries.most) keys--;
+  return keys;
+}
+
 // Whether a block of keys is seen by none of the queries, or by all.
 enum class Sight { kNone, kSome, kAll };
 
@@ -90,8 +96,9 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
   for (int r = 0; r < count; r++) most[r] = -1e30f, sums[r] = 0;
   const Span seekers = SpanOf(positions, count);
   for (int first = 0; first < packed.count; first += kKeyBlock) {
-    const int keys = packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock;
     const float* places = packed.positions + first;
+    const int keys = Reach(places, packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock, seekers);
+    if (keys == 0) continue;
     const Sight sight = SightOf(SpanOf(places, keys), seekers, shape.window);
     if (sight == Sight::kNone) continue;
     const int columns = Padded(keys);
@@ -226,8 +233,9 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
   }
   const Span seekers = SpanOf(positions, count);
   for (int first = 0; first < packed.count; first += kKeyBlock) {
-    const int keys = packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock;
     const float* places = packed.positions + first;
+    const int keys = Reach(places, packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock, seekers);
+    if (keys == 0) continue;
     const Sight sight = SightOf(SpanOf(places, keys), seekers, shape.window);
     if (sight == Sight::kNone) continue;
     const int columns = Padded(keys);

@@ -1,4 +1,4 @@
-// KV-Distill's loss of rows of logits, and its gradient.
+// Losses of rows of logits, and their gradients.
 
 namespace kvd {
 namespace {
@@ -39,6 +39,16 @@ float MixedKl(const float* teacher, const float* student, int count, float share
     StoreSome(slope + i, (LoadSome(slope + i, some) - reverse_weight * backward * q) * share, some);
   }
   return (forward_weight * Sum(forward) + reverse_weight * backward) * share;
+}
+
+float CrossEntropy(const float* logits, int count, int label, float share, float* slope) {
+  const float sum = LogSum(logits, count);
+  for (int i = 0; i < count; i += kLanes) {
+    const int some = count - i;
+    StoreSome(slope + i, Exp(LoadSome(logits + i, some) - sum) * share, some);
+  }
+  slope[label] -= share;
+  return (sum - logits[label]) * share;
 }
 
 }  // namespace

@@ -34,18 +34,20 @@ struct Inner {
 
   void (*norm_forward)(const float* x, const float* gain, float eps, int64_t rows, int width, float* y,
                        float* inverse);
+  // What norm_forward made of x, of the factors that it left.
+  void (*norm_again)(const float* x, const float* gain, const float* inverse, int64_t rows, int width, float* y);
   // Adds to gain_gradient [width].
-  void (*norm_backward)(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows,
-                        int width, float* dx, float* gain_gradient);
-
+  void (*norm_gain_gradient)(const float* x, const float* inverse, const float* dy, int64_t rows, int width,
+                             float* gain_gradient);
   // The gradient in x alone, added to `straight` [rows, width] unless that is null.
   void (*norm_input_gradient)(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows,
                               int width, const float* straight, float* dx);
 
   // gate_up [rows, 2·width], gelu: tanh's approximation, else silu.
   void (*gate_forward)(const float* gate_up, int64_t rows, int width, bool gelu, float* y);
+  // Writes what gate_forward does, too, unless y is null.
   void (*gate_backward)(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu,
-                        float* gradient);
+                        float* gradient, float* y);
 
   // Gathers the rows of keys and values [rows, width] that stand at positions in (least, most].
   void (*pack)(const float* keys, const float* values, const float* positions, int rows, int width, float least,
@@ -70,6 +72,9 @@ struct Inner {
   int panel;
   // Packs the panel of `columns` columns that begins at B's element `b`; strides of B's rows and columns.
   void (*pack_panel)(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel);
+  // The same for panels of `tall` columns, which become rows of a product.
+  int tall;
+  void (*pack_tall)(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel);
   // C[rows, columns] = A[rows, depth] · B, or added to what stands there; B is packed.
   void (*multiply)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* panels, float* c,
                    int64_t c_row, bool add);
@@ -78,6 +83,9 @@ struct Inner {
   // the student's [count].
   float (*mixed_kl)(const float* teacher, const float* student, int count, float share, float forward_weight,
                     float* slope);
+
+  // share · cross entropy of a row of logits; writes its gradient [count].
+  float (*cross_entropy)(const float* logits, int count, int label, float share, float* slope);
 
   void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* first,
                 const float* second, const float* gradient, float* new_parameter, float* new_first,

@@ -30,8 +30,10 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 }  // namespace
 
-const Inner KVD_INNER = {Padded, NormForward, NormBackward,   NormInputGradient, GateForward, GateBackward, Pack,
-                         Attend, AttendFew,   AttendBackward, Product,           kPanel,      PackPanel,    Multiply,
-                         MixedKl, AdamW,     FewRows,        FewDots,           SoftCap};
+const Inner KVD_INNER = {Padded,         NormForward,       NormAgain, NormGainGradient,  NormInputGradient,
+                         GateForward,    GateBackward,      Pack,      Attend,            AttendFew,
+                         AttendBackward, Product,           kPanel,    PackPanel<kPanel>, kTall,
+                         PackPanel<kTall>, Multiply,        MixedKl,   CrossEntropy,      AdamW,
+                         FewRows,        FewDots,           SoftCap};
 
 }  // namespace kvd

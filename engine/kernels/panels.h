@@ -8,11 +8,31 @@ constexpr int kPanel = 2 * kLanes;
 // Depth that is packed at once, so that what is written stays in the cache.
 constexpr int kPackedDepth = 16;
 
+// Columns of a panel whose columns become rows of a product: those of two tiles.
+constexpr int kTall = 2 * KVD_TILE_ROWS;
+
+template <int kWidth>
 void PackPanel(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel) {
+  if (b_column == 1 && columns == kWidth) {
+    for (int k = 0; k < depth; k++, b += b_row, panel += kWidth) {
+      int n = 0;
+      for (; n + kLanes <= kWidth; n += kLanes) Store(panel + n, Load(b + n));
+      for (; n < kWidth; n++) panel[n] = b[n];
+    }
+    return;
+  }
   for (int first = 0; first < depth; first += kPackedDepth) {
     const int end = depth - first < kPackedDepth ? depth : first + kPackedDepth;
-    for (int n = 0; n < kPanel; n++)
-      for (int k = first; k < end; k++) panel[k * kPanel + n] = n < columns ? b[k * b_row + n * b_column] : 0.0f;
+    for (int n = 0; n < columns; n++) {
+      const float* from = b + n * b_column;
+      float* to = panel + n;
+      if (b_row == 1)
+        for (int k = first; k < end; k++) to[k * kWidth] = from[k];
+      else
+        for (int k = first; k < end; k++) to[k * kWidth] = from[k * b_row];
+    }
+    for (int n = columns; n < kWidth; n++)
+      for (int k = first; k < end; k++) panel[k * kWidth + n] = 0.0f;
   }
 }
 

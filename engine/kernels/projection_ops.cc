@@ -7,6 +7,7 @@
 #include "lora.h"
 #include "op.h"
 #include "rotary.h"
+#include "weights.h"
 
 namespace kvd {
 namespace {
@@ -39,35 +40,50 @@ void Project(Run& run, const Attributes& attributes) {
   });
 }
 
-// Inputs: x, gain, weight, cos, sin, n each of routes, a, b, the norm's factors, low-rank images, gradients of queries,
-// keys and values. Outputs: dx, n each of the gradients of routes, a and b; weight and bias are frozen.
+// Inputs: x, gain, weight, bias, cos, sin, n each of routes, a, b, the norm's factors, low-rank images, gradients of
+// queries, keys and values. Outputs: dx, the gradients of gain, weight and bias where they are learned (else no numbers),
+// n each of those of routes, a and b.
 void ProjectGrad(Run& run, const Attributes& attributes) {
-  const int n = (run.Inputs() - 10) / 3, rest = 5 + 3 * n;
+  const int n = (run.Inputs() - 11) / 3, rest = 6 + 3 * n;
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1);
+  const bool learned = attributes.i[0] != 0, biased = run.Size(3) == out;
   const int64_t batch = run.Dim(rest + 3, 0), tokens = run.Dim(rest + 3, 2), width = run.Dim(rest + 3, 3);
   const Heads heads = {batch, tokens, run.Dim(rest + 2, 1), run.Dim(rest + 3, 1), width,
-                       run.Size(3) / (tokens * width)};
-  const Adapters adapters(run, n, 5, rows, hidden, attributes.f[1]);
-  const float *x = run.In(0), *gain = run.In(1), *cos = run.In(3), *sin = run.In(4);
+                       run.Size(4) / (tokens * width)};
+  const Adapters adapters(run, n, 6, rows, hidden, attributes.f[1]);
+  const float *x = run.In(0), *gain = run.In(1), *cos = run.In(4), *sin = run.In(5);
   const float *inverse = run.In(rest), *low = run.In(rest + 1);
   const float* const gradients_of_heads[] = {run.In(rest + 2), run.In(rest + 3), run.In(rest + 4)};
   const Factor back(run.In(2), out, hidden, true);
   float* dx = run.OutLike(0, 0);
-  AdapterGradients gradients(run, adapters, 5, 1);
+  AdapterGradients gradients(run, adapters, 6, 4);
+  const int64_t summed = learned ? rows : 0;
+  Summand inputs(summed, hidden, Summand::Columns::kRows), slopes(summed, out, Summand::Columns::kColumns);
+  const Floats norm_slopes = NewFloats(summed * hidden);
   gradients.ForRows([&](int64_t first, int64_t count, float* own) {
     const Floats scratch = NewFloats(count * (2 * hidden + out));
     float *normed = scratch.get(), *dnormed = normed + count * hidden, *packed = dnormed + count * hidden;
     const float* from = x + first * hidden;
     heads.Join(first, count, gradients_of_heads, cos, sin, packed);
     back.Multiply(count, packed, out, dnormed, hidden, false);
-    for (int64_t r = 0; n > 0 && r < count; r++)
-      for (int64_t i = 0; i < hidden; i++)
-        normed[r * hidden + i] = from[r * hidden + i] * inverse[first + r] * gain[i];
+    if (learned || n > 0) inner().norm_again(from, gain, inverse + first, count, static_cast<int>(hidden), normed);
     gradients.Add(first, count, normed, low + first * adapters.Low(), packed, dnormed, own);
     inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, static_cast<int>(hidden), nullptr,
                                 dx + first * hidden);
+    if (!learned) return;
+    inputs.Take(first, count, normed);
+    slopes.Take(first, count, packed);
+    std::copy_n(dnormed, count * hidden, norm_slopes.get() + first * hidden);
   });
   gradients.Finish();
+  if (!learned) {
+    for (int i = 1; i <= 3; i++) run.Out(i, {0});
+    return;
+  }
+  GainGradient(rows, hidden, x, inverse, norm_slopes.get(), run.OutLike(1, 1));
+  MatrixGradient(inputs, slopes, run.OutLike(2, 2));
+  if (biased) BiasGradient(slopes, run.OutLike(3, 3));
+  else run.Out(3, {0});
 }
 
 // Inputs: rows [rows, in], weight [in, hidden], residual [rows, hidden], n each of routes, a, b (n is 0 or 1). Outputs:
@@ -87,8 +103,8 @@ void Output(Run& run, const Attributes& attributes) {
   });
 }
 
-// Inputs: rows, weight, n each of routes, a, b, low-rank images, dy. Outputs: the gradient of rows, n each of those of
-// routes, a and b; the weight is frozen.
+// Inputs: rows, weight, n each of routes, a, b, low-rank images, dy. Outputs: the gradient of rows, that of the weight
+// where it is learned (else no numbers), n each of those of routes, a and b.
 void OutputGrad(Run& run, const Attributes& attributes) {
   const int n = (run.Inputs() - 4) / 3, rest = 2 + 3 * n;
   const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
@@ -96,13 +112,22 @@ void OutputGrad(Run& run, const Attributes& attributes) {
   const float *x = run.In(0), *low = run.In(rest), *dy = run.In(rest + 1);
   const Factor back(run.In(1), hidden, in, true);
   float* dx = run.OutLike(0, 0);
-  AdapterGradients gradients(run, adapters, 2, 1);
+  AdapterGradients gradients(run, adapters, 2, 2);
+  const bool learned = attributes.i[0] != 0;
+  const int64_t summed = learned ? rows : 0;
+  Summand inputs(summed, in, Summand::Columns::kRows), slopes(summed, hidden, Summand::Columns::kColumns);
   gradients.ForRows([&](int64_t first, int64_t count, float* own) {
     const float* slope = dy + first * hidden;
+    if (learned) {
+      inputs.Take(first, count, x + first * in);
+      slopes.Take(first, count, slope);
+    }
     back.Multiply(count, slope, hidden, dx + first * in, in, false);
     gradients.Add(first, count, x + first * in, low + first * adapters.Low(), slope, dx + first * in, own);
   });
   gradients.Finish();
+  if (learned) MatrixGradient(inputs, slopes, run.OutLike(1, 1));
+  else run.Out(1, {0});
 }
 
 const Registered project(
@@ -115,12 +140,13 @@ const Registered project(
      Project});
 const Registered project_grad(
     {"KvdProjectGrad",
-     {"x: float", "gain: float", "weight: float", "cos: float", "signed_sin: float", "routes: N * float",
-      "a: N * float", "b: N * float", "inverse: float", "low: float", "dqueries: float", "dkeys: float",
-      "dvalues: float"},
-     {"dx: float", "droutes: N * float", "da: N * float", "db: N * float"},
+     {"x: float", "gain: float", "weight: float", "bias: float", "cos: float", "signed_sin: float",
+      "routes: N * float", "a: N * float", "b: N * float", "inverse: float", "low: float", "dqueries: float",
+      "dkeys: float", "dvalues: float"},
+     {"dx: float", "dgain: float", "dweight: float", "dbias: float", "droutes: N * float", "da: N * float",
+      "db: N * float"},
      {"epsilon", "scale"},
-     {},
+     {"learned"},
      ProjectGrad});
 const Registered output({"KvdOutput",
                          {"rows: float", "weight: float", "residual: float", "routes: N * float", "a: N * float",
@@ -132,9 +158,10 @@ const Registered output({"KvdOutput",
 const Registered output_grad({"KvdOutputGrad",
                               {"rows: float", "weight: float", "routes: N * float", "a: N * float", "b: N * float",
                                "low: float", "dy: float"},
-                              {"drows: float", "droutes: N * float", "da: N * float", "db: N * float"},
+                              {"drows: float", "dweight: float", "droutes: N * float", "da: N * float",
+                               "db: N * float"},
                               {"scale"},
-                              {},
+                              {"learned"},
                               OutputGrad});
 
 }  // namespace

@@ -1,10 +1,10 @@
 // RMSNorm and gated activations.
 #include <algorithm>
-#include <vector>
 
 #include "inner.h"
 #include "op.h"
 #include "pool.h"
+#include "weights.h"
 
 namespace kvd {
 namespace {
@@ -27,15 +27,13 @@ void Norm(Run& run, const Attributes& attributes) {
 void NormGrad(Run& run, const Attributes&) {
   const int64_t rows = run.Dim(0, 0), width = run.Dim(0, 1);
   const float *x = run.In(0), *gain = run.In(1), *inverse = run.In(2), *dy = run.In(3);
-  float *dx = run.OutLike(0, 0), *gain_gradient = run.Out(1, {width});
-  std::vector<float> sums(Pieces(rows) * width, 0.0f);
+  float* dx = run.OutLike(0, 0);
   ParallelFor(Pieces(rows), [&](int64_t piece) {
     const int64_t first = piece * kRows, count = std::min(kRows, rows - first);
-    inner().norm_backward(x + first * width, gain, inverse + first, dy + first * width, count, width,
-                          dx + first * width, sums.data() + piece * width);
+    inner().norm_input_gradient(x + first * width, gain, inverse + first, dy + first * width, count, width, nullptr,
+                                dx + first * width);
   });
-  std::fill(gain_gradient, gain_gradient + width, 0.0f);
-  for (int64_t i = 0; i < static_cast<int64_t>(sums.size()); i++) gain_gradient[i % width] += sums[i];
+  GainGradient(rows, width, x, inverse, dy, run.Out(1, {width}));
 }
 
 void Gate(Run& run, const Attributes& attributes) {
@@ -55,7 +53,7 @@ void GateGrad(Run& run, const Attributes& attributes) {
   ParallelFor(Pieces(rows), [&](int64_t piece) {
     const int64_t first = piece * kRows, count = std::min(kRows, rows - first);
     inner().gate_backward(gate_up + first * 2 * width, dy + first * width, count, width, attributes.i[0] != 0,
-                          gradient + first * 2 * width);
+                          gradient + first * 2 * width, nullptr);
   });
 }
 

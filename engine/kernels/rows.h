@@ -26,16 +26,17 @@ inline float Along(const float* x, const float* gain, float scale, const float* 
   return sum * scale * scale / width;
 }
 
-void NormBackward(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows, int width,
-                  float* dx, float* gain_gradient) {
-  for (int64_t r = 0; r < rows; r++, x += width, dy += width, dx += width) {
-    const float scale = inverse[r];
-    const float along = Along(x, gain, scale, dy, width);
-    for (int i = 0; i < width; i++) {
-      dx[i] = (dy[i] * gain[i] - x[i] * along) * scale;
-      gain_gradient[i] += dy[i] * x[i] * scale;
-    }
-  }
+// What norm_forward made of x, once more.
+void NormAgain(const float* x, const float* gain, const float* inverse, int64_t rows, int width, float* y) {
+  for (int64_t r = 0; r < rows; r++, x += width, y += width)
+    for (int i = 0; i < width; i++) y[i] = x[i] * inverse[r] * gain[i];
+}
+
+// Adds the gradient of the gain.
+void NormGainGradient(const float* x, const float* inverse, const float* dy, int64_t rows, int width,
+                      float* gain_gradient) {
+  for (int64_t r = 0; r < rows; r++, x += width, dy += width)
+    for (int i = 0; i < width; i++) gain_gradient[i] += dy[i] * x[i] * inverse[r];
 }
 
 // The gradient of what norm_forward made of x alone, on top of `straight`, which went past the norm, if that is given.
@@ -68,7 +69,8 @@ void GateForward(const float* gate_up, int64_t rows, int width, bool gelu, float
   }
 }
 
-void GateBackward(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu, float* gradient) {
+void GateBackward(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu, float* gradient,
+                  float* y) {
   for (int64_t r = 0; r < rows; r++, gate_up += 2 * width, gradient += 2 * width, dy += width) {
     for (int i = 0; i < width; i += kLanes) {
       const int count = width - i;
@@ -85,6 +87,7 @@ void GateBackward(const float* gate_up, const float* dy, int64_t rows, int width
       }
       StoreSome(gradient + i, slope * up * (share + gate * bend), count);
       StoreSome(gradient + width + i, slope * gate * share, count);
+      if (y != nullptr) StoreSome(y + r * width + i, gate * share * up, count);
     }
   }
 }

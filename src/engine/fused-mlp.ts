@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { recording, runOp } from './fused.js';
 
 const op = { op: 'KvdMlp', floats: ['epsilon'], integers: ['gelu', 'keep'] };
-const gradientOp = { op: 'KvdMlpGrad', integers: ['gelu'] };
+const gradientOp = { op: 'KvdMlpGrad', integers: ['gelu', 'learned'] };
 
 /**
- * `x + (activation(h·G) · (h·U))·D`, h = RMSNorm(x) and G, U the halves of `gateUp`. Gradients flow to x alone.
+ * `x + (activation(h·G) · (h·U))·D`, h = RMSNorm(x) and G, U the halves of `gateUp`.
  *
  * Its op is run behind tfjs-core's back: a registered kernel's outputs that nobody uses get slopes of zeros, and one
  * that is kept for the gradient is as large as all others together.
@@ -14,14 +14,15 @@ const gradientOp = { op: 'KvdMlpGrad', integers: ['gelu'] };
  * @param gain [hidden]
  * @param gateUp [hidden, 2·width]
  * @param down [width, hidden]
- * @param options gelu: 1 for tanh's approximation of GELU, 0 for SiLU
+ * @param options gelu: 1 for tanh's approximation of GELU, 0 for SiLU; learned: 1 where gradients flow to the weights,
+ *   too, 0 where they flow to x alone
  */
 export function fusedMlp(
   x: tf.Tensor2D,
   gain: tf.Tensor1D,
   gateUp: tf.Tensor2D,
   down: tf.Tensor2D,
-  options: { epsilon: number; gelu: number },
+  options: { epsilon: number; gelu: number; learned: number },
 ): tf.Tensor2D {
   const weights = [gain, gateUp, down];
   if (!recording()) {
@@ -29,14 +30,16 @@ export function fusedMlp(
     tf.dispose(rest);
     return y as tf.Tensor2D;
   }
-  const mlp = tf.customGrad((given, save) => {
-    const [y, inverse, both] = runOp(op, [given as tf.Tensor, ...weights], 3, { ...options, keep: 1 });
-    (save as tf.GradSaveFunc)([given as tf.Tensor, inverse!, both!]);
+  const mlp = tf.customGrad((...given) => {
+    const save = given.pop() as tf.GradSaveFunc;
+    const inputs = given as tf.Tensor[];
+    const [y, inverse, both] = runOp(op, inputs, 3, { ...options, keep: 1 });
+    save([inputs[0]!, inverse!, both!]);
     return {
       value: y!,
       gradFunc: (dy: tf.Tensor, [input, ...saved]: tf.Tensor[]) =>
-        runOp(gradientOp, [input!, ...weights, ...saved, dy], 1, options)[0]!,
+        runOp(gradientOp, [input!, ...weights, ...saved, dy], 4, options),
     };
   });
-  return mlp(x) as tf.Tensor2D;
+  return mlp(x, ...weights) as tf.Tensor2D;
 }

@@ -62,7 +62,7 @@ function lora(count: number): DifferentiableOp {
   };
 }
 
-/** RMSNorm, a frozen projection with `count` low-rank adapters, and rotary embedding. */
+/** RMSNorm, a projection (`learned`, or frozen) with `count` low-rank adapters, and rotary embedding. */
 function project(count: number): DifferentiableOp {
   const adapters = adaptersOf(count);
   const common = { lists: count, floats: ['epsilon', 'scale'] };
@@ -76,15 +76,16 @@ function project(count: number): DifferentiableOp {
     gradient: {
       op: 'KvdProjectGrad',
       ...common,
-      inputs: ['x', 'gain', 'weight', ...table, ...adapters],
+      integers: ['learned'],
+      inputs: ['x', 'gain', 'weight', 'bias', ...table, ...adapters],
       outputs: [false, false, false, true, true],
       slopes: 3,
-      of: ['x', ...adapters],
+      of: ['x', 'gain', 'weight', 'bias', ...adapters],
     },
   };
 }
 
-/** A frozen projection with `count` low-rank adapters, added to the residual stream. */
+/** A projection (`learned`, or frozen) with `count` low-rank adapters, added to the residual stream. */
 function output(count: number): DifferentiableOp {
   const adapters = adaptersOf(count);
   const common = { lists: count, floats: ['scale'] };
@@ -96,10 +97,11 @@ function output(count: number): DifferentiableOp {
     gradient: {
       op: 'KvdOutputGrad',
       ...common,
+      integers: ['learned'],
       inputs: ['rows', 'weight', ...adapters],
       outputs: [false, true],
       slopes: 1,
-      of: ['rows', ...adapters],
+      of: ['rows', 'weight', ...adapters],
       straight: ['residual'],
     },
   };

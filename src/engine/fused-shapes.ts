@@ -12,6 +12,7 @@ interface FusedRule {
   flops?(inputs: readonly Shape[], attributes: Attributes): number;
 }
 
+const nothing = (count: number): Shape[] => Array.from({ length: count }, () => [0]);
 const size = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
 /** x, routes, a, b of `N` adapters, from the list's first input on. */
@@ -93,9 +94,14 @@ const rules: Record<string, FusedRule> = {
       2 * inputs[0]![0]! * size(inputs[2]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 6, N!)),
   },
   KvdProjectGrad: {
-    shapes: (inputs, { N }) => [inputs[0]!, ...inputs.slice(5, 5 + 3 * N!)],
-    flops: (inputs, { N }) =>
-      2 * inputs[0]![0]! * size(inputs[2]!) + 2 * loraFlops(inputs[0]![0]!, adapters(inputs, 5, N!)),
+    shapes: (inputs, { N, learned }) => {
+      const [x, gain, weight, bias] = inputs as [Shape, Shape, Shape, Shape];
+      const own = learned === 0 ? nothing(3) : [gain, weight, bias[0] === weight[1] ? bias : [0]];
+      return [x, ...own, ...inputs.slice(6, 6 + 3 * N!)];
+    },
+    flops: (inputs, { N, learned }) =>
+      (1 + learned!) * 2 * inputs[0]![0]! * size(inputs[2]!) +
+      2 * loraFlops(inputs[0]![0]!, adapters(inputs, 6, N!)),
   },
   KvdOutput: {
     shapes: (inputs, { N }) => [inputs[2]!, [inputs[0]![0]!, ranks(inputs, 3, N!)]],
@@ -103,23 +109,29 @@ const rules: Record<string, FusedRule> = {
       2 * inputs[0]![0]! * size(inputs[1]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 3, N!)),
   },
   KvdOutputGrad: {
-    shapes: (inputs, { N }) => [inputs[0]!, ...inputs.slice(2, 2 + 3 * N!)],
-    flops: (inputs, { N }) =>
-      2 * inputs[0]![0]! * size(inputs[1]!) + 2 * loraFlops(inputs[0]![0]!, adapters(inputs, 2, N!)),
+    shapes: (inputs, { N, learned }) => [
+      inputs[0]!,
+      ...(learned === 0 ? nothing(1) : [inputs[1]!]),
+      ...inputs.slice(2, 2 + 3 * N!),
+    ],
+    flops: (inputs, { N, learned }) =>
+      (1 + learned!) * 2 * inputs[0]![0]! * size(inputs[1]!) +
+      2 * loraFlops(inputs[0]![0]!, adapters(inputs, 2, N!)),
   },
   KvdMlp: {
     shapes: ([x, , gateUp], { keep }) => [x!, [x![0]!], [keep === 0 ? 0 : x![0]!, gateUp![1]!]],
     flops: ([x, , gateUp, down]) => 2 * x![0]! * (size(gateUp!) + size(down!)),
   },
   KvdMlpGrad: {
-    shapes: ([x]) => [x!],
-    flops: ([x, , gateUp, down]) => 2 * x![0]! * (size(gateUp!) + size(down!)),
+    shapes: ([x, ...weights], { learned }) => [x!, ...(learned === 0 ? nothing(3) : weights.slice(0, 3))],
+    flops: ([x, , gateUp, down], { learned }) => (1 + learned!) * 2 * x![0]! * (size(gateUp!) + size(down!)),
   },
   KvdAdamW: { shapes: (inputs, { N }) => inputs.slice(1, 1 + 3 * N!) },
   KvdStandardise: { shapes: ([scores]) => [scores!, scores!.slice(0, 2), scores!.slice(0, 2)] },
   KvdStandardiseGrad: { shapes: ([scores]) => [scores!] },
   KvdScaleRows: { shapes: ([rows]) => [rows!] },
   KvdScaleRowsGrad: { shapes: ([rows, factors]) => [rows!, factors!] },
+  KvdCrossEntropy: { shapes: ([logits]) => [[], logits!] },
   KvdMixedKl: { shapes: ([, student]) => [[], student!] },
   KvdSquares: { shapes: () => [[]] },
   KvdGrow: {

@@ -137,6 +137,22 @@ export function fusedMixedKl(
   return { value: value as tf.Scalar, slope: slope as tf.Tensor2D };
 }
 
+/**
+ * Sum over rows of share · cross entropy, and its gradient in the logits.
+ * @param logits [rows, vocabulary]
+ * @param labels int32 [rows]
+ * @param shares [rows]
+ */
+export function fusedCrossEntropy(
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  shares: tf.Tensor1D,
+): { value: tf.Scalar; slope: tf.Tensor2D } {
+  const inputs = [logits, tf.cast(labels, 'float32'), shares];
+  const [value, slope] = runOp({ op: 'KvdCrossEntropy' }, inputs, 2);
+  return { value: value as tf.Scalar, slope: slope as tf.Tensor2D };
+}
+
 /** Sum of the squares of all numbers in `tensors`, in one op. */
 export function fusedSquares(tensors: readonly tf.Tensor[]): tf.Scalar {
   return runOp({ op: 'KvdSquares', lists: tensors.length }, [...tensors], 1)[0] as tf.Scalar;

@@ -87,10 +87,13 @@ export interface Pass {
   block: number;
   /** Whether the parts around attention are one op each where the engine has it, which rounds differently. */
   fuse: boolean;
+  /** Rows whose output alone is wanted, int32 [wanted]; without `lora`. */
+  wanted?: tf.Tensor1D | undefined;
 }
 
 /** What one layer leaves. (A type, so that tf.tidy takes it.) */
 export type LayerResult = {
+  /** [batch·tokens or wanted, hidden] */
   x: tf.Tensor2D;
   /** [batch, kvHeads, tokens, headDim] */
   keys: tf.Tensor4D;
@@ -117,7 +120,7 @@ export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult 
 
 function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
   const { index, config } = layer;
-  const { past } = pass;
+  const { past, wanted } = pass;
   const { mergeObserved = tf.addN, observeProjections } = pass.observers;
 
   const { heads, packed } = projectHeads(layer, x, pass, false);
@@ -127,8 +130,9 @@ function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
   const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
   const values = past === undefined ? value : tf.concat([past.values, value], 2);
   const { rows, observed } = attention(layer, { query, keys, values }, pass);
+  const only = (all: tf.Tensor2D): tf.Tensor2D => (wanted === undefined ? all : tf.gather(all, wanted));
   return {
-    x: addAttention(layer, x, rows, pass),
+    x: addAttention(layer, only(x), only(rows), pass),
     keys: key,
     values: value,
     ...(past !== undefined && pass.join === true && { joined: { keys, values } }),
@@ -187,7 +191,7 @@ function among<T extends object>(tensors: Readonly<Record<string, tf.Tensor>>, s
 
 /** `runLayer`, computed again in the backward pass; nobody observes it, and nothing is joined. */
 export function runCheckpointed(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
-  const { rotary, sight, past, bias, lora, batch, tokens, block, fuse } = pass;
+  const { rotary, sight, past, bias, lora, batch, tokens, block, fuse, wanted } = pass;
   const { queries, keys: positions, mask, window } = sight!;
   const weights = Object.values(layer.weights) as tf.Tensor[];
   const pairs = Object.values(lora?.adapter.layers[layer.index] ?? {}).flatMap(({ a, b }) => [a, b]);
@@ -204,13 +208,14 @@ export function runCheckpointed(layer: Layer, x: tf.Tensor2D, pass: Pass): Layer
         },
         ...(past && { past: { keys: given.keys as tf.Tensor4D, values: given.values as tf.Tensor4D } }),
         ...(bias && { bias: given.bias as tf.Tensor4D }),
+        ...(wanted && { wanted: given.wanted as tf.Tensor1D }),
         lora: lora && { ...lora, ...(lora.routing && { routing: among(given, lora.routing) }) },
       });
       return [again.x, again.keys, again.values];
     },
     {
       inputs: { x, ...past, ...(bias && { bias }), ...lora?.routing },
-      constants: { ...rotary, queries, positions, ...(mask && { mask }) },
+      constants: { ...rotary, queries, positions, ...(mask && { mask }), ...(wanted && { wanted }) },
       variables: [...weights, ...pairs].filter((tensor) => tensor instanceof tf.Variable),
     },
   );

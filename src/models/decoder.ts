@@ -36,6 +36,8 @@ export interface ForwardOptions extends Observers {
   lora?: ActiveLora;
   /** Run only the first `layers` layers. */
   layers?: number;
+  /** Rows of the flattened batch whose output alone is wanted, int32 [wanted]; not with `lora` or `cacheOnly`. */
+  wanted?: tf.Tensor1D;
   /** Compute of the last layer only its keys and values (all that a cache needs). */
   cacheOnly?: boolean;
   /** Added to attention logits on rows of `past`, [batch, kvHeads or 1, rows]. */
@@ -44,14 +46,14 @@ export interface ForwardOptions extends Observers {
   extraEmbeddings?: tf.Tensor2D;
   /** Added to the embeddings, [batch·tokens, hidden]. */
   embeddingOffset?: tf.Tensor2D;
-  /** A pass of a training, though nothing is differentiated: where passes with gradients round so, it does too. */
+  /** Whether it rounds as passes with gradients do; as it is differentiated itself or not unless given. */
   training?: boolean;
   /** Collect the residual stream before each layer and after the last, or after this many layers alone. */
   collectHidden?: boolean | number;
 }
 
 export interface ForwardResult {
-  /** Residual stream after the last layer that ran, before the final norm, [batch·tokens, hidden]. */
+  /** Residual stream after the last layer that ran, before the final norm, [batch·tokens or wanted, hidden]. */
   hidden: tf.Tensor2D;
   /** The new tokens' own keys and values, without `past`. */
   cache: KvCache;
@@ -117,7 +119,7 @@ export class Decoder {
         ) as tf.Tensor4D,
       }),
       block,
-      fuse: fusedAvailable() && (options.training === true || recording()),
+      fuse: fusedAvailable() && (options.training ?? recording()),
     };
     const fused = attendsAtOnce(pass);
     const group = config.numHeads / config.numKvHeads;
@@ -157,6 +159,7 @@ export class Decoder {
         ...(past !== undefined && { past: { keys: past.keys[layer]!, values: past.values[layer]! } }),
         // Made here, since it serves other layers too: what a layer makes ends with it.
         ...(!short && { sight: sightOf(layer) }),
+        ...(layer === count - 1 && { wanted: options.wanted }),
       };
       const own = { index: layer, config, plan, weights: this.weights.layers[layer]! };
       const run = short ? runForCache : again ? runCheckpointed : runLayer;

@@ -49,7 +49,7 @@ export function projectHeads(
   const { weight, bias, heads, targets } = projection(layer, cacheOnly);
   const counts = { heads, kvHeads: numKvHeads };
   const plain = weights.queryNorm === undefined && observers.observeProjections === undefined;
-  if (fuse && plain && frozen(weights.qkv)) {
+  if (fuse && plain) {
     const gain = weights.inputNorm;
     const adapters = lora === undefined ? {} : loraInputs(lora, index, targets);
     const [query, key, value] = fused(
@@ -58,7 +58,7 @@ export function projectHeads(
       {
         epsilon: rmsNormEps,
         scale: lora === undefined ? 0 : loraScale(lora.adapter),
-        ...{ batch, heads, kv_heads: numKvHeads },
+        ...{ batch, heads, kv_heads: numKvHeads, learned: learnedFlag(weights.qkv) },
       },
     );
     return { heads: { query, key, value } as unknown as Heads };
@@ -83,11 +83,12 @@ export function addAttention(
 ): tf.Tensor2D {
   const { attentionOut: weight, attentionOutBias, postAttentionNorm } = weights;
   const plain = attentionOutBias === undefined && postAttentionNorm === undefined;
-  if (fuse && plain && frozen(weight)) {
+  if (fuse && plain) {
     const adapters = lora === undefined ? {} : loraInputs(lora, index, ['o']);
     const scale = lora === undefined ? 0 : loraScale(lora.adapter);
     const op = outputOps[lora === undefined ? 0 : 1];
-    return fused(op, { rows, weight, residual: x, ...adapters }, { scale })[0] as tf.Tensor2D;
+    const attributes = { scale, learned: learnedFlag(weight) };
+    return fused(op, { rows, weight, residual: x, ...adapters }, attributes)[0] as tf.Tensor2D;
   }
   let out = tf.matMul<tf.Tensor2D>(rows, weight);
   if (attentionOutBias) out = tf.add(out, attentionOutBias);
@@ -103,10 +104,11 @@ export function addMlp(
   { fuse }: Pick<Pass, 'fuse'>,
 ): tf.Tensor2D {
   const { mlpNorm, gateUp, mlpDown, postMlpNorm } = weights;
-  if (fuse && postMlpNorm === undefined && frozen(gateUp)) {
+  if (fuse && postMlpNorm === undefined) {
     return fusedMlp(x, mlpNorm, gateUp, mlpDown, {
       epsilon: config.rmsNormEps,
       gelu: geluFlag[plan.activation],
+      learned: learnedFlag(gateUp),
     });
   }
   const both = tf.matMul<tf.Tensor2D>(rmsNorm(x, mlpNorm, config.rmsNormEps), gateUp);
@@ -115,7 +117,7 @@ export function addMlp(
   return tf.add(x, mlp);
 }
 
-/** Whether no gradient of a weight can be asked for: what is trained is a variable. */
-function frozen(weight: tf.Tensor): boolean {
-  return !(weight instanceof tf.Variable);
+/** 1 where a gradient of a weight can be asked for: what is trained is a variable. */
+function learnedFlag(weight: tf.Tensor): 0 | 1 {
+  return weight instanceof tf.Variable ? 1 : 0;
 }

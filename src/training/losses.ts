@@ -1,6 +1,6 @@
 /** Losses over rows of logits, each with its gradient in one pass. */
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedAvailable, fusedMixedKl } from '../engine/fused.js';
+import { fusedAvailable, fusedCrossEntropy, fusedMixedKl } from '../engine/fused.js';
 
 /** A sum over rows of logits, and its gradient in them. (A type, so that tf.tidy takes it.) */
 export type Sloped = {
@@ -30,6 +30,7 @@ function withSlope(logits: tf.Tensor2D, f: (logits: tf.Tensor2D) => Sloped): tf.
  * @param share [rows]
  */
 export function crossEntropyOf(logits: tf.Tensor2D, labels: tf.Tensor1D, share: tf.Tensor1D): Sloped {
+  if (fusedAvailable()) return tf.tidy(() => fusedCrossEntropy(logits, labels, share));
   return tf.tidy(() => {
     const logProbabilities = tf.logSoftmax(logits);
     const targets = tf.oneHot(labels, logits.shape[1]);

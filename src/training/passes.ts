@@ -42,8 +42,8 @@ function continuationNormed(
   { cache, bias }: Encoding,
   rows: tf.Tensor1D,
 ): tf.Tensor2D {
-  const { hidden } = model.forward(continuations, { past: cache, pastBias: bias, training: true });
-  return model.finalHidden(tf.gather(hidden, rows));
+  const options = { past: cache, pastBias: bias, training: true, wanted: rows };
+  return model.finalHidden(model.forward(continuations, options).hidden);
 }
 
 /** Logits at `rows` of the continuations, attending to an encoding: [targets, vocabulary]. */

@@ -34,12 +34,13 @@ const contexts = Array.from({ length: 3 }, (_, row) =>
 );
 const questions = contexts.map((_, row) => [3, 10 + row, 4]);
 
-function trainedDecoder(family: string, random: Random): Decoder {
+function trainedDecoder(family: string, random: Random): { model: Decoder; parameters: tf.Variable[] } {
   const config = parseModelConfig({ ...shape, model_type: family }, 'test');
   const plan = architectures.get(family).plan(config);
   const { weights, parameters } = initialWeights(config, plan, 3);
   shake(Object.values(parameters), 0.1, random);
-  return new Decoder(config, plan, weights);
+  const { finalNorm: _, ...used } = parameters;
+  return { model: new Decoder(config, plan, weights), parameters: Object.values(used) };
 }
 
 /** How many kernels of tfjs-core's `f` runs. */
@@ -57,34 +58,42 @@ function countKernels(f: () => void): number {
   }
 }
 
-/** A loss of questions behind an adapted cache, its value and the gradients of adapter and routes. */
-function outcome(
-  model: Decoder,
-  lora: ActiveLora['adapter'],
-  route: tf.Variable,
-  slopes: tf.Tensor2D,
-): tf.Tensor[] {
+/** What a loss is made of, and how. */
+interface Course {
+  model: Decoder;
+  /** Of the model, where they are learned. */
+  parameters: tf.Variable[];
+  lora: ActiveLora['adapter'];
+  route: tf.Variable;
+  /** Whether parts are one op each. */
+  training: boolean;
+}
+
+/** A loss of some tokens of questions behind an adapted cache, and the gradients of adapter, routes and parameters. */
+function outcome({ model, parameters, lora, route, training }: Course, slopes: tf.Tensor2D): tf.Tensor[] {
   const matrices = lora.layers.flatMap((layer) => Object.values(layer).flatMap(({ a, b }) => [a, b]));
-  const variables = (matrices as tf.Variable[]).slice(0, -4);
+  const variables = [...(matrices as tf.Variable[]).slice(0, -4), route, ...parameters];
+  const wanted = tf.tensor1d([0, 2, 3, 7], 'int32');
   const { value, grads } = tf.variableGrads(() => {
     const column = tf.sigmoid(route) as tf.Tensor2D;
     const { cache } = model.forward(makeBatch(contexts), {
-      lora: { adapter: lora, routing: { q: column, o: column } },
+      ...{ lora: { adapter: lora, routing: { q: column, o: column } }, training },
     });
-    const { hidden } = model.forward(makeBatch(questions, { starts: cache.nextPositions }), {
-      past: cache,
-    });
+    const behind = makeBatch(questions, { starts: cache.nextPositions });
+    const { hidden } = model.forward(behind, { past: cache, training, wanted });
+    const everywhere = model.forward(behind, { past: cache, training }).hidden;
+    expectClose(hidden.dataSync(), tf.gather(everywhere, wanted).dataSync(), 1e-6);
     return tf.sum(tf.mul(hidden, slopes));
-  }, [...variables, route]);
-  return [value, ...[...variables, route].map((variable) => grads[variable.name]!)];
+  }, variables);
+  return [value, ...variables.map((variable) => grads[variable.name]!)];
 }
 
 describe.skipIf(!fusedAvailable())('the parts of a layer as one op each', () => {
   it.each(architectures.names())('give the same values and gradients: %s', (family) => {
     const random = new Random(`layer parts/${family}`);
-    const several = trainedDecoder(family, random);
-    const one = frozenDecoder(several);
-    const lora = freshLora(several.config, { lora_r: 5, lora_alpha: 4 }, random);
+    const { model: learned, parameters } = trainedDecoder(family, random);
+    const frozen = frozenDecoder(learned);
+    const lora = freshLora(learned.config, { lora_r: 5, lora_alpha: 4 }, random);
     shake(
       lora.layers.flatMap((layer) => Object.values(layer).flatMap(({ a, b }) => [a, b])) as tf.Variable[],
       0.1,
@@ -92,19 +101,35 @@ describe.skipIf(!fusedAvailable())('the parts of a layer as one op each', () => 
     );
     const route = tf.variable(tf.zeros([3 * 150, 1]));
     shake([route], 1, random);
-    const slopes = tf.randomNormal<tf.Rank.R2>([9, 52], 0, 1, 'float32', 4);
-    const [expected, found] = [several, one].map((model) => outcome(model, lora, route, slopes));
-    expect(expected!.length).toBe(1 + 2 * 10 + 1);
-    expected!.forEach((tensor, i) => expectClose(found![i]!.dataSync(), tensor.dataSync(), 5e-5));
+    const slopes = tf.randomNormal<tf.Rank.R2>([4, 52], 0, 1, 'float32', 4);
+    const given = { lora, route };
+    const expected = outcome({ ...given, model: learned, parameters, training: false }, slopes);
+    const all = outcome({ ...given, model: learned, parameters, training: true }, slopes);
+    const adapted = outcome({ ...given, model: frozen, parameters: [], training: true }, slopes);
+    const names = 1 + 2 * 10 + 1;
+    expect(adapted.length).toBe(names);
+    expect(all.length).toBe(names + parameters.length);
+    adapted.forEach((tensor, i) => expectClose(tensor.dataSync(), expected[i]!.dataSync(), 5e-5));
+    all.forEach((tensor, i) => {
+      const reference = expected[i]!.dataSync();
+      const most = Math.max(...reference.map(Math.abs));
+      // The last layer's context queries adapt nothing that anybody sees.
+      if (i >= names) expect(most).toBeGreaterThan(0);
+      const scaled = [tensor.dataSync(), reference].map((values) =>
+        values.map((value) => value / (most || 1)),
+      );
+      const { name = '' } = parameters[i - names] ?? {};
+      expectClose(scaled[0]!, scaled[1]!, 5e-5, `number ${i} ${name}`);
+    });
 
-    const plain = (model: Decoder): { logits: ArrayLike<number>; ops: number } => {
+    const plain = (training: boolean): { logits: ArrayLike<number>; ops: number } => {
       let logits: ArrayLike<number> = [];
       const run = (): void => {
-        logits = model.logits(model.forward(makeBatch(contexts), { training: true }).hidden).dataSync();
+        logits = frozen.logits(frozen.forward(makeBatch(contexts), { training }).hidden).dataSync();
       };
       return { ops: countKernels(run), logits };
     };
-    const [apart, fused] = [several, one].map(plain);
+    const [apart, fused] = [false, true].map(plain);
     expectClose(fused!.logits, apart!.logits, 2e-5);
     expect(fused!.ops).toBeLessThan(apart!.ops);
   });

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
+import { Random } from '../../../src/engine/random.js';
 import { openSafetensors } from '../../../src/models/safetensors.js';
 import { AdamW, clipCoefficient } from '../../../src/training/adamw.js';
-import { klRows, mixedKl } from '../../../src/training/losses.js';
+import { crossEntropy, klRows, mixedKl } from '../../../src/training/losses.js';
 import { learningRateAt } from '../../../src/training/schedule.js';
 import { expectClose } from '../../helpers/closeness.js';
 import { golden } from '../../helpers/golden.js';
@@ -43,6 +44,29 @@ describe('KL divergences against PyTorch', () => {
     expectClose(last.dataSync(), reference.readFloat(`grad_${name}`).data, 1e-7);
     expect(tf.max(tf.abs(tf.slice(gradient, [0, 0, 0], [-1, rows - 20, -1]))).dataSync()[0]).toBe(0);
   });
+});
+
+it('cross entropy and its gradient are those of a softmax written down', () => {
+  const [rows, vocabulary] = [5, 37];
+  const random = new Random('cross entropy');
+  const numbers = Array.from({ length: rows * vocabulary }, () => 4 * random.normal());
+  const labels = Array.from({ length: rows }, () => random.int(vocabulary));
+  const weights = [1, 0.5, 0, 2, 1];
+  const total = weights.reduce((a, b) => a + b);
+  let expected = 0;
+  const slopes = weights.flatMap((weight, row) => {
+    const exponentials = numbers.slice(row * vocabulary, (row + 1) * vocabulary).map(Math.exp);
+    const sum = exponentials.reduce((a, b) => a + b);
+    expected -= (weight / total) * Math.log(exponentials[labels[row]!]! / sum);
+    return exponentials.map((e, i) => (weight / total) * (e / sum - (i === labels[row] ? 1 : 0)));
+  });
+  const logits = tf.variable(tf.tensor2d(numbers, [rows, vocabulary]));
+  const { value, grads } = tf.variableGrads(
+    () => crossEntropy(logits as unknown as tf.Tensor2D, tf.tensor1d(labels, 'int32'), tf.tensor1d(weights)),
+    [logits],
+  );
+  expectClose(value.dataSync(), [expected], 1e-6);
+  expectClose(grads[logits.name]!.dataSync(), slopes, 1e-6);
 });
 
 describe('AdamW against torch.optim.AdamW', () => {

@@ -1,0 +1,47 @@
+// Gradients of weights: sums over rows, taken in an order that does not depend on the threads.
+#ifndef KVD_WEIGHTS_H_
+#define KVD_WEIGHTS_H_
+
+#include <cstdint>
+
+#include "factor.h"
+
+namespace kvd {
+
+// A matrix [rows, columns] of activations or slopes as a sum over its rows reads it. It is filled some rows at a time,
+// while they are in the cache.
+class Summand {
+ public:
+  // What its columns become in the gradient of a matrix.
+  enum class Columns { kRows, kColumns };
+
+  Summand(int64_t rows, int64_t columns, Columns become);
+
+  // Takes in `count` rows from row `first` on; of x they are the first.
+  void Take(int64_t first, int64_t count, const float* x);
+
+ private:
+  friend void MatrixGradient(const Summand& x, const Summand& dy, float* gradient);
+  friend void BiasGradient(const Summand& dy, float* gradient);
+
+  float* Panel(int64_t i, int64_t row) const;
+
+  Columns become_;
+  int64_t rows_, columns_, width_, panels_;
+  // [panels, rows, width]
+  Floats packed_;
+};
+
+// That of a matrix through which x went: x transposed · dy.
+void MatrixGradient(const Summand& x, const Summand& dy, float* gradient);
+
+// That of a bias: the sum of dy.
+void BiasGradient(const Summand& dy, float* gradient);
+
+// That of the gain [width] of a norm of x [rows, width] which left the factors `inverse` [rows].
+void GainGradient(int64_t rows, int64_t width, const float* x, const float* inverse, const float* dy,
+                  float* gradient);
+
+}  // namespace kvd
+
+#endif  // KVD_WEIGHTS_H_
