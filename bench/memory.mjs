@@ -13,12 +13,12 @@ const method = '{ name: kvd, eta: 2, n_sink: 1, lora_r: 16, lora_alpha: 2 }';
 const short = `data: { name: nano }
 training: { micro_batch_size: 64, max_context_tokens: 80, max_continuation_tokens: 60, eval_task: nano-qa }
 evaluation: { task: nano-qa, batch_size: 64 }`;
-const long = (checkpointing) => `data: { name: nano-mix }
+const long = (checkpointing) => `data: { name: nano-long }
 training:
   micro_batch_size: 8
   fold_tokens: 256
-  min_context_tokens: 900
-  max_context_tokens: 1000
+  min_context_tokens: 1000
+  max_context_tokens: 1100
   max_continuation_tokens: 400
   gradient_checkpointing: ${checkpointing}
   eval_task: nano-qa
