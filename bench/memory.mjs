@@ -22,7 +22,7 @@ training:
   max_continuation_tokens: 400
   gradient_checkpointing: ${checkpointing}
   eval_task: nano-qa
-evaluation: { task: nano-long-qa, fold_tokens: 256, batch_size: 16, intrinsic: false }`;
+evaluation: { task: nano-govreport, fold_tokens: 256, batch_size: 16, intrinsic: false }`;
 const settings = [
   ['llama-small, 64 short contexts', 'llama-small', short],
   ['gemma2-small, 64 short contexts', 'gemma2-small', short],
@@ -36,7 +36,7 @@ const sets = [
   'training.eval_limit=1',
   'evaluation.methods=[full,kvd]',
   'evaluation.retention=0.2',
-  'evaluation.limit=128',
+  'evaluation.limit=64',
 ].flatMap((set) => ['--set', set]);
 
 const lines = [...header];

@@ -2,7 +2,7 @@
 //
 // TensorFlow asks glibc for blocks aligned to 64 bytes. Up to 2.37 glibc looks for room for the block and for any
 // misalignment, which the hole that an equal block left does not have: as long as something stands behind the hole it
-// stays empty, and loading a model leaves as many holes as half its weights (docs/lab-log.md). Blocks that are not
+// stays empty, and loading a model left holes of half its weights and more. Blocks that are not
 // small therefore get a range of addresses of their own, where each lies in the first hole that holds it.
 #include <sys/mman.h>
 #include <unistd.h>
