@@ -1,6 +1,6 @@
 /**
  * An embedding of more than 2^31 bytes: Gemma-2 27B's, 256,000 × 4,608, 2.4 GB of bfloat16 and 4.7 GB of float32, over
- * two small layers. `KVD_LARGE=1 npx vitest run test/unit/models/large-embedding.test.ts` takes 12 GB of memory; else the
+ * two small layers. `KVD_LARGE=1 npx vitest run test/unit/models/large-embedding.test.ts` takes 10 GB of memory; else the
  * same is done with a small one.
  */
 import { rmSync } from 'node:fs';
@@ -44,7 +44,9 @@ const noise = (deviation: number): Float32Array => {
   new Uint32Array(row.buffer).forEach((bits, i, all) => (all[i] = bits & 0xffff0000));
   return row;
 };
-const rows = new Map(marked.map((row) => [row, noise(0.05)]));
+/** The first row beyond 2^31 bytes of float32, or behind the first two: from here on rows are long enough to be answers. */
+const far = large ? Math.ceil(2 ** 29 / width) : 2;
+const rows = new Map(marked.map((row) => [row, noise(row >= far ? 0.05 : 0.005)]));
 
 let model: Decoder;
 let folder: string;
@@ -96,7 +98,7 @@ it('is read, looked up and multiplied at both ends and beyond 2^31 bytes', () =>
     expect(found).toEqual(rows.get(row)!.map((value) => Math.fround(value * scale)));
   });
   const largest = Math.max(...marked.map((row) => Math.abs(logit(last, rows.get(row)!))));
-  expect(largest).toBeGreaterThan(1);
+  expect(largest).toBeGreaterThan(0.1);
   for (const [row, stored] of rows) expect(logits[row]).toBeCloseTo(logit(last, stored), 3);
   expect(logits.filter((value) => value !== 0)).toHaveLength(rows.size);
 });
@@ -112,5 +114,5 @@ it('answers step by step as in whole passes, with tokens of any row', () => {
   }
   const cache = undefined;
   expect(greedy(model, cache, [prompt], { maxNewTokens: NEW_TOKENS, eosIds: [] })).toEqual([expected]);
-  if (large) expect(expected.some((token) => token * width * 4 > 2 ** 31)).toBe(true);
+  expect(expected.some((token) => token >= far)).toBe(true);
 });
