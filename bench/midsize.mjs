@@ -7,14 +7,14 @@
  * `KVD_DATA=FOLDER node bench/midsize.mjs [WORK]`: FOLDER/squality holds the stories (`kvd data pull squality` puts them
  * where kvd looks without KVD_DATA). WORK, a new folder unless given, keeps everything; a second call goes on there.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
 import { dataFolder } from '../dist/data/origin.js';
 import { peersPython } from './environment.mjs';
+import { header, helper, largest, memoryRows, row, runner } from './planned.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const work = resolve(process.argv[2] ?? mkdtempSync(join(tmpdir(), 'kvd-midsize-')));
@@ -27,45 +27,7 @@ if (!existsSync(stories)) {
 }
 mkdirSync(work, { recursive: true });
 
-/** Path of a helper of the tests, which are TypeScript, as a module. */
-function helper(name) {
-  const source = readFileSync(here(`../test/helpers/${name}.ts`), 'utf8');
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: { module: 'esnext', target: 'es2022' },
-  });
-  const path = join(work, `${name}.mjs`);
-  // Packages are found from here, not from the work's folder.
-  const found = outputText.replace(/ from '(@[^']+)'/g, (_, name) => ` from '${import.meta.resolve(name)}'`);
-  writeFileSync(path, found);
-  return path;
-}
-
-/** Runs `kvd`, which shows what it says. @returns what it wrote, and what it took (usage.mjs) */
-function kvd(env, ...args) {
-  process.stderr.write(`\n$ kvd ${args.join(' ')}\n`);
-  const usage = join(work, 'usage.json');
-  const child = spawn(process.execPath, ['--import', here('usage.mjs'), here('../bin/run.js'), ...args], {
-    cwd: work,
-    env: {
-      ...{ ...process.env, CI: 'true', NO_COLOR: '1', ...env },
-      ...{ KVD_BENCH_USAGE: usage, KVD_BENCH_PEAK: peak },
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const parts = [];
-  child.stdout.on('data', (part) => parts.push(part));
-  return new Promise((done, failed) => {
-    child.on('error', failed);
-    child.on('exit', (code) => {
-      const stdout = Buffer.concat(parts).toString();
-      if (code !== 0) return failed(new Error(`kvd ${args[0]} ended with ${code}\n${stdout}`));
-      if (!args.includes('--json')) process.stderr.write(stdout);
-      done({ stdout, ...JSON.parse(readFileSync(usage, 'utf8')) });
-    });
-  });
-}
-
-const peak = helper('peak');
+const kvd = runner(work);
 const experiment = join(work, 'midsize.yaml');
 writeFileSync(
   experiment,
@@ -102,7 +64,7 @@ if (!existsSync(join(checkpoint, 'tokenizer_config.json')))
 const files = Object.fromEntries(
   readdirSync(checkpoint).map((file) => [file, readFileSync(join(checkpoint, file))]),
 );
-const { startHub } = await import(helper('hub'));
+const { startHub } = await import(helper(work, 'hub'));
 const hub = await startHub({ [name]: { files } });
 // Hashing a checkpoint takes the hub seconds, and more on a busy machine.
 const env = { ...hub.env(join(work, 'hub')), HF_HUB_DOWNLOAD_TIMEOUT: '600' };
@@ -115,7 +77,7 @@ const offline = { ...env, HF_HUB_OFFLINE: '1' };
 await kvd(offline, 'models', 'verify', name);
 const planned = async (...args) =>
   JSON.parse((await kvd(offline, 'plan', experiment, '--json', ...args)).stdout)[0];
-const { training, host, context } = await planned();
+const { training, context } = await planned();
 const trained = await kvd(offline, 'train', experiment);
 const evaluated = await kvd(offline, 'eval', experiment, '--json');
 const { runs, cells: found } = JSON.parse(evaluated.stdout);
@@ -123,43 +85,35 @@ await kvd(offline, 'report', '--format', 'markdown', '--output', 'report.md');
 const longest = Math.max(...found.map(({ contextTokens }) => contextTokens));
 const { cells } = await planned('--context', `${longest}`);
 
-const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(2)} GB`;
 const seconds = (value) => `${value.toPrecision(3)} s`;
 const anew = { training: !trained.stdout.includes('already trained'), evaluation: !runs[0].reused };
-const row = (what, ours, real) => `| ${what} | ${ours} | ${real} |`;
-const evaluation = Math.max(...cells.map(({ total }) => total));
 process.stdout.write(
   [
     `${(training.parameters / 1e6).toFixed(1)}M parameters`,
     '',
-    row('', 'planned', 'measured'),
-    '| --- | ---: | ---: |',
-    row(
-      `tensors in training, contexts of ${context} tokens at most`,
-      gigabytes(training.total),
-      anew.training ? gigabytes(trained.tensors) : '–',
+    ...header,
+    ...memoryRows(
+      `training, contexts of ${context} tokens at most`,
+      training,
+      anew.training ? trained : undefined,
     ),
-    row(
-      'the same, resident in all',
-      gigabytes(training.total + host),
-      anew.training ? gigabytes(trained.resident) : '–',
-    ),
-    row(
-      `tensors in evaluation, contexts of ${longest} tokens`,
-      gigabytes(evaluation),
-      anew.evaluation ? gigabytes(evaluated.tensors) : '–',
-    ),
-    row(
-      'the same, resident in all',
-      gigabytes(evaluation + host),
-      anew.evaluation ? gigabytes(evaluated.resident) : '–',
+    ...memoryRows(
+      `evaluation, contexts of ${longest} tokens`,
+      largest(cells),
+      anew.evaluation ? evaluated : undefined,
     ),
     row(
       'a step, by the clock',
       `at most ${seconds(training.stepSeconds)}`,
       anew.training ? seconds(trained.seconds / training.steps) : '–',
+      '',
     ),
-    row('a step, processor time', '', anew.training ? seconds(trained.userSeconds / training.steps) : '–'),
+    row(
+      'a step, processor time',
+      '',
+      anew.training ? seconds(trained.userSeconds / training.steps) : '–',
+      '',
+    ),
     '',
     'Measured steps are the whole command shared out: loading, one short validation and saving are in them. A second call finds training and evaluation done, and measures nothing of them.',
     '',

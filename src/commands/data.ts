@@ -10,7 +10,7 @@ export default class Data extends KvdCommand {
   ];
   static override args = { dataset: Args.string({ description: 'dataset' }) };
   static override flags = {
-    split: Flags.string({ description: 'split', default: 'validation' }),
+    split: Flags.string({ description: 'split; the validation set, or the last there is, where not given' }),
     limit: Flags.integer({ description: 'passages to show', default: 1, min: 1 }),
     set: Flags.string({
       description: 'option of the dataset: key=value',

@@ -19,12 +19,9 @@ export default class Setup extends KvdCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(Setup);
     const { setup } = await import('../workflows/setup.js');
-    const result = await setup({ ...flags, quiet: this.jsonEnabled() });
+    const note = (text: string): void => this.note(text);
+    const result = await setup({ ...flags, quiet: this.jsonEnabled(), note });
     this.print(`${result.installed ? 'Installed' : 'Already there'}: ${result.folder}`);
-    if (result.gpu?.problem !== undefined)
-      this.note(
-        `It will compute on the CPU or run short: ${result.gpu.problem}; mend it: ${result.gpu.remedy}`,
-      );
     return result;
   }
 }

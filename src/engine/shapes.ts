@@ -24,6 +24,8 @@ export interface Work {
   flops: number;
   /** Read and written. */
   bytes: number;
+  /** Bytes that TensorFlow holds for itself meanwhile, on a CPU. */
+  scratch: number;
 }
 
 /** Bookkeeping in the place of memory. */
@@ -58,9 +60,9 @@ export class ShapesBackend extends tf.KernelBackend {
   }
 
   /** Notes an op that reads and writes these tensors. */
-  count(flops: number, tensors: readonly tf.TensorInfo[]): void {
+  count(flops: number, tensors: readonly tf.TensorInfo[], scratch = 0): void {
     this.work.push({
-      flops,
+      ...{ flops, scratch },
       bytes: tensors.reduce((sum, { dataId }) => sum + this.holding(dataId).bytes, 0),
     });
   }

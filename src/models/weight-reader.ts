@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../base/errors.js';
 import type { TensorSource } from './safetensors.js';
 
-/** Elements read at once, 16 MB of float32. */
-const PIECE = 2 ** 22;
+/** Elements read at once, 4 MB of float32: some four times that is needed beside what is being made. */
+const PIECE = 2 ** 20;
 
 export class WeightReader {
   private readonly read = new Set<string>();

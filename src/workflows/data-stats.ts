@@ -2,7 +2,7 @@
 import { resolveModel } from '../experiment/check.js';
 import { answerIds, contextIds, questionIds } from '../models/prompt.js';
 import { loadTokenizer } from '../models/tokenizer.js';
-import { openDataset } from './data.js';
+import { openDataset, splitLike } from './data.js';
 import { withProgress } from './progress.js';
 
 export interface Lengths {
@@ -42,13 +42,15 @@ export function lengthsOf(values: readonly number[]): Lengths {
 /** Lengths of contexts, questions and first answers of a split under a model's tokenizer. */
 export async function dataStatistics(request: {
   dataset: string;
-  split: string;
+  /** The test set unless given, or the last there is. */
+  split: string | undefined;
   model: string;
   limit: number | undefined;
   set: readonly string[];
   quiet: boolean;
 }): Promise<DataStatistics> {
-  const { dataset, split, model } = request;
+  const { dataset, model } = request;
+  const split = request.split ?? splitLike('test', dataset);
   const tokenizer = loadTokenizer(resolveModel(model));
   const source = openDataset(dataset, split, request.set);
   const passages = Math.min(source.size, request.limit ?? (source.size === Infinity ? SOME : Infinity));

@@ -35,6 +35,12 @@ export function describeDatasets(): Shown {
   return { value: list, text: text.join('\n') };
 }
 
+/** The split of this name, or the last that the dataset has: training data have no other. */
+export function splitLike(wanted: string, name: string): string {
+  const { splits } = datasets.get(name);
+  return splits.includes(wanted) ? wanted : splits.at(-1)!;
+}
+
 /** A dataset opened with options that come as `key=value`, YAML values. */
 export function openDataset(name: string, split: string, sets: readonly string[]): PassageSource {
   const dataset = datasets.get(name);
@@ -113,11 +119,13 @@ export function inspectDataset(name: string): Shown {
 
 export function showPassages(request: {
   dataset: string;
-  split: string;
+  /** The validation set unless given, or the last there is. */
+  split?: string | undefined;
   limit: number;
   set: readonly string[];
 }): Shown {
-  const source = openDataset(request.dataset, request.split, request.set);
+  const split = request.split ?? splitLike('validation', request.dataset);
+  const source = openDataset(request.dataset, split, request.set);
   const passages = Array.from({ length: Math.min(request.limit, source.size) }, (_, i) => source.get(i));
   const text = passages.map((passage) =>
     [

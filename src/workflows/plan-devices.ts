@@ -16,8 +16,10 @@ export interface Device {
   name: string;
   /** Bytes. */
   memory: number;
-  /** Share of it that tensors may take: the rest is the driver's, the libraries' and lost between tensors. */
+  /** Share of it that a run may take: the rest is others', and lost between tensors. */
   usable: number;
+  /** Whether tensors lie in the host's memory, beside what the host needs for itself. */
+  onHost: boolean;
   /** Attained in matrix products, floating-point operations a second. */
   flops: number;
   /** Attained, bytes a second. */
@@ -67,6 +69,7 @@ export function gpu(name: string): Device {
     name,
     memory: memory * GIB,
     usable: ATTAINED.usable,
+    onHost: false,
     flops: tflops * 1e12 * ATTAINED.flops,
     bandwidth: bandwidth * 1e9 * ATTAINED.bandwidth,
     launch: ATTAINED.launch,
@@ -105,8 +108,9 @@ export async function thisMachine(): Promise<Device> {
   return {
     name: 'this machine',
     memory: totalmem(),
-    // Freed memory stays in the process, in pieces: a training was resident with 1.4 times its tensors (docs/lab-log.md).
-    usable: 0.65,
+    // Holes between tensors are a tenth of them (docs/gpu.md), and the system and others need as much again.
+    usable: 0.8,
+    onHost: true,
     ...(JSON.parse(stdout) as Pick<Device, 'flops' | 'bandwidth' | 'launch' | 'fused'>),
   };
 }

@@ -24,7 +24,9 @@ function parts(memory: Record<string, number>): string {
 
 export function renderPlan(plan: Plan): string {
   const { training } = plan;
-  const lines = [`${plan.name}: ${plan.model} on ${plan.device} (${bytes(plan.available)} for tensors)`];
+  const lines = [
+    `${plan.name}: ${plan.model} on ${plan.device} (${bytes(plan.available)} for ${plan.onHost ? 'tensors and host' : 'tensors'})`,
+  ];
   if (training !== undefined) {
     const { activations } = training;
     lines.push(

@@ -4,6 +4,7 @@ import { configOf } from '../experiment/check.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
 import { keptTokens } from '../experiment/retention.js';
 import type { Experiment } from '../experiment/schema.js';
+import type { Work } from '../engine/shapes.js';
 import { methods } from '../methods/index.js';
 import type { ModelConfig } from '../models/config.js';
 import { tasks } from '../tasks/index.js';
@@ -19,6 +20,8 @@ export interface TrainingPlan {
   /** Activations without, and with, gradient checkpointing. */
   activations: { kept: number; checkpointed: number };
   total: number;
+  /** Bytes on the host beside tensors. */
+  host: number;
   /** Of one optimiser step, all its micro-batches, and of the training. */
   flops: number;
   stepSeconds: number;
@@ -32,6 +35,8 @@ export interface CellPlan {
   memory: Record<'weights' | 'adapter' | 'activations', number>;
   cache: { whole: number; kept: number };
   total: number;
+  /** Bytes on the host beside tensors. */
+  host: number;
   /** Of one batch. */
   batchSeconds: number;
 }
@@ -40,13 +45,14 @@ export interface Plan {
   name: string;
   model: string;
   device: string;
-  /** Bytes that tensors may take there. */
+  /** Bytes that tensors may take there; where they lie in the host's memory, the host's share is in it, too. */
   available: number;
+  onHost: boolean;
   /** Tokens of the longest context that is planned for. */
   context: number;
   training?: TrainingPlan;
   cells: CellPlan[];
-  /** Bytes of the host's memory: engine and libraries, and what passes through it. */
+  /** The most bytes that the host needs, beside tensors that lie there. */
   host: number;
   fits: boolean;
   /** What would make it fit, where it does not. */
@@ -60,10 +66,14 @@ export interface PlanOptions {
 }
 
 const EVALUATED_CONTEXT = 8192;
-/** Node, libtensorflow and kvd before any tensor. */
+/** Node, libtensorflow and kvd before any tensor, 440 MB, and what JavaScript holds in a training or evaluation. */
 const HOST_BASE = 500e6;
 
 const sum = (parts: Record<string, number>): number => Object.values(parts).reduce((a, b) => a + b, 0);
+/** Bytes beside tensors: what comes and goes stays with the process, for the next of its size. */
+function hostBytes(work: readonly Work[], passing: number): number {
+  return HOST_BASE + passing + work.reduce((most, { scratch }) => Math.max(most, scratch), 0);
+}
 
 type Training = NonNullable<Experiment['training']>;
 
@@ -96,6 +106,8 @@ async function planTraining(
     memory: own.memory,
     activations: { kept: kept.memory.activations, checkpointed: checkpointed.memory.activations },
     total: sum(own.memory),
+    // A checkpoint of the training holds the parameters and both moments.
+    host: hostBytes(own.work.flat(), 12 * own.trained),
     flops: flops[0] + (more > 0 ? more * (flops[1] - flops[0]) : 0),
     stepSeconds,
     steps: training.max_steps,
@@ -129,6 +141,7 @@ async function planCells(
     const [one, more] = cost.work.map((work) => secondsOf(work, device)) as [number, number];
     plans.push({
       ...{ method, budget: label, memory: cost.memory, cache: cost.cache, total: sum(cost.memory) },
+      host: hostBytes(cost.work.flat(), 0),
       batchSeconds: one + Math.max(0, maxNewTokens - 1) * ((more - one) / FURTHER),
     });
   }
@@ -139,8 +152,13 @@ function contextOf({ training }: Experiment, config: ModelConfig, { context }: P
   return context ?? training?.max_context_tokens ?? Math.min(config.maxPositionEmbeddings, EVALUATED_CONTEXT);
 }
 
-function peakOf(plan: Pick<Plan, 'training' | 'cells'>): number {
-  return Math.max(plan.training?.total ?? 0, ...plan.cells.map(({ total }) => total));
+function partsOf({ training, cells }: Pick<Plan, 'training' | 'cells'>): (TrainingPlan | CellPlan)[] {
+  return training === undefined ? cells : [training, ...cells];
+}
+
+/** The most bytes of what `available` is for. */
+function peakOf(plan: Pick<Plan, 'training' | 'cells'>, { onHost }: Device): number {
+  return Math.max(0, ...partsOf(plan).map(({ total, host }) => total + (onHost ? host : 0)));
 }
 
 async function estimate(
@@ -189,7 +207,7 @@ async function remedyOf(experiment: Experiment, config: ModelConfig, options: Pl
   let least = Infinity;
   for (const change of smaller(experiment)) {
     const { context: _, ...free } = options;
-    const peak = peakOf(await estimate(change.experiment, config, free));
+    const peak = peakOf(await estimate(change.experiment, config, free), options.device);
     least = Math.min(least, peak);
     if (peak <= available) return `It fits with ${change.said.map((line) => `--set ${line}`).join(' ')}`;
   }
@@ -204,17 +222,16 @@ export async function planExperiment({ experiment }: LoadedExperiment, options: 
   const { config } = configOf(experiment.model.name_or_path);
   const available = options.device.memory * options.device.usable;
   const estimated = await estimate(experiment, config, options);
-  const fits = peakOf(estimated) <= available;
-  const moments = estimated.training === undefined ? 0 : 12 * estimated.training.trained;
+  const fits = peakOf(estimated, options.device) <= available;
   return {
     name: experiment.name,
     model: experiment.model.name_or_path,
     device: options.device.name,
     available,
+    onHost: options.device.onHost,
     context: contextOf(experiment, config, options),
     ...estimated,
-    // A checkpoint of the training holds the parameters and both moments.
-    host: HOST_BASE + moments + 3 * 2 ** 26,
+    host: Math.max(HOST_BASE, ...partsOf(estimated).map(({ host }) => host)),
     fits,
     ...(!fits && { remedy: await remedyOf(experiment, config, options) }),
   };

@@ -1,6 +1,14 @@
 /** `kvd setup` with stand-ins for pip and node-gyp: what it does when things go wrong, without 270 MB. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -104,6 +112,25 @@ describe('kvd setup', () => {
     expect(stdout).toContain(`"code": "${code}"`);
     expect(stdout).toContain(words);
     expect(readdirSync(engines)).toEqual([]);
+  });
+
+  it.each([
+    ['Tesla T4, 470.82.01, 15360', 'driver 470.82.01 is too old: CUDA 12 needs 525'],
+    ['NVIDIA T400, 550.54.15, 2048', '2.1 GB of GPU memory are too few'],
+  ])('--gpu, and doctor, on a machine with %s: say so, before anything is fetched', (gpu, words) => {
+    const smi = join(folder, 'bin', 'nvidia-smi');
+    writeFileSync(smi, `#!/bin/sh\necho '${gpu}'\n`);
+    chmodSync(smi, 0o755);
+    const kvd = (name: string, ...flags: string[]) =>
+      spawnSync(process.execPath, [resolve('bin/run.js'), name, ...flags], {
+        encoding: 'utf8',
+        env: environment({ FAKE_FAIL: 'download' }),
+      });
+    const { status, stderr } = kvd('setup', '--gpu');
+    expect(status).toBe(1);
+    expect(stderr).toContain(words);
+    expect(stderr.indexOf(words)).toBeLessThan(stderr.indexOf('no space left'));
+    expect(kvd('doctor').stdout).toContain(`problem  GPU (needed for kvd setup --gpu only): ${words}`);
   });
 
   it('where the cache folder cannot be made: names it', () => {

@@ -10,7 +10,7 @@ export default class DataStats extends KvdCommand {
   static override args = { dataset: Args.string({ description: 'dataset', required: true }) };
   static override flags = {
     model: Flags.string({ description: 'model whose tokenizer counts', default: 'llama-small' }),
-    split: Flags.string({ description: 'split', default: 'test' }),
+    split: Flags.string({ description: 'split; the test set, or the last there is, where not given' }),
     limit: Flags.integer({ description: 'most passages', min: 1 }),
     set: Flags.string({
       description: 'option of the dataset: key=value',

@@ -7,7 +7,7 @@ import { datasets } from '../../../src/data/index.js';
 import { fetchedFiles } from '../../../src/data/origin.js';
 import { pullData, type DataPull } from '../../../src/workflows/data-pull.js';
 import { dataStatistics, lengthsOf } from '../../../src/workflows/data-stats.js';
-import { inspectDataset } from '../../../src/workflows/data.js';
+import { inspectDataset, showPassages } from '../../../src/workflows/data.js';
 import { startHub, type StandInHub } from '../../helpers/hub.js';
 import { problemOfAsync } from '../../helpers/problems.js';
 
@@ -131,5 +131,14 @@ describe('statistics', () => {
     // One token a word of at most 5 statements of at most 7 words, 3 fillers and BOS.
     expect(found.context.max).toBeLessThan(80);
     expect(found.answer).toMatchObject({ median: 2, max: 3 });
+  });
+
+  it('are of the only split where there is no test set', async () => {
+    await pull('long-alpaca');
+    const asked = { split: undefined, model: 'llama-small', limit: 5, set: [], quiet: true };
+    const found = await dataStatistics({ ...asked, dataset: 'long-alpaca' });
+    expect(found).toMatchObject({ split: 'train', passages: 1 });
+    expect(showPassages({ dataset: 'long-alpaca', limit: 1, set: [] }).text).toContain('A book.');
+    expect((await dataStatistics({ ...asked, dataset: 'nano' })).split).toBe('test');
   });
 });

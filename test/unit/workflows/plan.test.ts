@@ -198,6 +198,11 @@ it('refuses what cannot fit, and says with what it would', async () => {
   const tight = await planExperiment(loaded!, { device: device(between) });
   expect(tight.fits).toBe(false);
   expect(tight.remedy).toBe('It fits with --set training.gradient_checkpointing=true');
+  // Where tensors lie beside what the host needs, both must fit.
+  const room = device((roomy.training!.total + 1e6) / device(1).usable);
+  expect((await planExperiment(loaded!, { device: room })).fits).toBe(true);
+  expect((await planExperiment(loaded!, { device: { ...room, onHost: true } })).fits).toBe(false);
+  expect(roomy.training!.host).toBeGreaterThan(12 * roomy.training!.trained);
   const hopeless = await planExperiment(loaded!, { device: device(1e6) });
   expect(hopeless.remedy).toContain('No setting makes it fit here');
 });
