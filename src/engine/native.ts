@@ -1,12 +1,12 @@
 /** Where the native engine lives once `kvd setup` has built it. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cacheDir } from '../base/paths.js';
 
 export const TENSORFLOW_VERSION = '2.21.0';
 /** Goes up when setup builds something else from the same versions, so that older engines are built anew. */
-const RECIPE = 9;
+const RECIPE = 10;
 export const ADDON_PACKAGE = '@tensorflow/tfjs-node-gpu';
 
 /** `gpu` carries CUDA kernels and works without a GPU too. */
@@ -35,6 +35,11 @@ export function engineFolder(flavour: Flavour): string {
 /** The compiled addon inside an engine's folder. */
 export function addonPath(folder: string): string {
   return join(folder, 'lib', 'napi-v8', 'tfjs_binding.node');
+}
+
+/** The addon beside it that sees signals (engine/signals). */
+export function signalsAddonPath(folder: string): string {
+  return join(dirname(addonPath(folder)), 'kvd_signals.node');
 }
 
 /** The engine to use: the GPU build where it was set up, else the CPU build, else none. */
