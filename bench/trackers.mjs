@@ -1,6 +1,6 @@
 /**
  * A short training logged to TensorBoard, an MLflow server, CSV and JSON Lines at once, read back with TensorBoard's,
- * MLflow's and Trackio's own libraries, and compared with the database: `npm run build && node bench/trackers.mjs`.
+ * MLflow's, Trackio's and Weights & Biases' own libraries, and compared with the database: `npm run build && node bench/trackers.mjs`.
  * Values must be equal; TensorBoard keeps 32 bits of them, Trackio's reader of CSV ten letters of their names. Each library gets an environment of its own in the cache.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -12,8 +12,10 @@ import { fileURLToPath } from 'node:url';
 import { Store } from '../dist/store/store.js';
 import { pythonWith } from './environment.mjs';
 
-const PACKAGES = ['tensorboard==2.21.0', 'mlflow==3.17.2', 'trackio==0.43.0'];
-const [tensorboard, mlflow, trackio] = PACKAGES.map((name) => pythonWith('trackers', name, [name], name));
+const PACKAGES = ['tensorboard==2.21.0', 'mlflow==3.17.2', 'trackio==0.43.0', 'wandb==0.31.0'];
+const [tensorboard, mlflow, trackio, wandb] = PACKAGES.map((name) =>
+  pythonWith('trackers', name, [name], name),
+);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'kvd-trackers-'));
 const pause = (ms) => new Promise((wake) => setTimeout(wake, ms));
@@ -106,6 +108,7 @@ try {
     [PACKAGES[0]]: [read(tensorboard, 'tensorboard', only('tensorboard')('')), Math.fround],
     [PACKAGES[1]]: [read(mlflow, 'mlflow', server.url), Number],
     [PACKAGES[2]]: [read(trackio, 'trackio', only('metrics')('.csv'), only('metrics')('.jsonl')), Number],
+    [PACKAGES[3]]: [read(wandb, 'wandb', only('metrics')('.csv'), only('metrics')('.jsonl')), Number],
   };
   const points = Object.values(ours).flat().length;
   for (const [name, [metrics, round]] of Object.entries(theirs)) {

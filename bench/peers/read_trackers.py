@@ -3,16 +3,21 @@
 python bench/peers/read_trackers.py tensorboard FOLDER
 python bench/peers/read_trackers.py mlflow SERVER
 python bench/peers/read_trackers.py trackio CSV_FILE JSONL_FILE
+python bench/peers/read_trackers.py wandb CSV_FILE JSONL_FILE
 
 MLflow's one run of the experiment `kvd` must have finished. Trackio must read the same from both files; its `import_csv`
-shortens names to ten letters and digits.
+shortens names to ten letters and digits. Weights & Biases has no reader of such files of its own: each row is logged, as its
+guide to importing a CSV file does, without its server, and read back from the file that `wandb sync` would send.
 """
 
 import contextlib
+import csv
 import json
 import os
+import struct
 import sys
 import tempfile
+from pathlib import Path
 
 
 def tensorboard(folder):
@@ -66,6 +71,54 @@ def trackio(csv_file, jsonl_file):
     return metrics
 
 
+def wandb_records(file):
+    """Serialised records of Weights & Biases' run file: LevelDB's log format behind a header of seven bytes."""
+    data, at, record = file.read_bytes(), 7, b""
+    while at + 7 <= len(data):
+        left_of_block = 32768 - at % 32768
+        if left_of_block < 7:
+            at += left_of_block
+            continue
+        _checksum, length, kind = struct.unpack("<IHB", data[at : at + 7])
+        record += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        # Whole records are of kind 1, the last pieces of others of kind 4.
+        if kind in (1, 4):
+            yield record
+            record = b""
+
+
+def wandb(csv_file, jsonl_file):
+    os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true")
+    import wandb
+    from wandb.proto import wandb_internal_pb2
+
+    def logged(rows):
+        folder = tempfile.mkdtemp()
+        run = wandb.init(project="kvd", dir=folder)
+        for row in rows:
+            values = {name: float(value) for name, value in row.items() if name not in ("step", "timestamp") and value != ""}
+            run.log(values, step=int(row["step"]))
+        run.finish()
+        (file,) = Path(folder).glob("wandb/offline-run-*/*.wandb")
+        found = {}
+        for data in wandb_records(file):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            values = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+            for name, value in values.items():
+                if not name.startswith("_"):
+                    found.setdefault(name, []).append([values["_step"], value])
+        return found
+
+    with open(csv_file, newline="") as lines:
+        from_csv = logged(csv.DictReader(lines))
+    with open(jsonl_file) as lines:
+        from_jsonl = logged(json.loads(line) for line in lines)
+    assert from_csv == from_jsonl, (from_csv, from_jsonl)
+    return from_csv
+
+
 with contextlib.redirect_stdout(sys.stderr):
-    metrics = {"tensorboard": tensorboard, "mlflow": mlflow, "trackio": trackio}[sys.argv[1]](*sys.argv[2:])
+    metrics = {"tensorboard": tensorboard, "mlflow": mlflow, "trackio": trackio, "wandb": wandb}[sys.argv[1]](*sys.argv[2:])
 print(json.dumps(metrics))

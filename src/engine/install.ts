@@ -20,7 +20,14 @@ import { UserError } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { packageRoot } from '../base/paths.js';
 import { exclusively } from '../base/lock.js';
-import { ADDON_PACKAGE, addonPackageFolder, addonPath, engineFolder, type Flavour } from './native.js';
+import {
+  ADDON_PACKAGE,
+  addonPackageFolder,
+  addonPath,
+  engineFolder,
+  signalsAddonPath,
+  type Flavour,
+} from './native.js';
 
 const run = promisify(execFile);
 const OUTPUT = { maxBuffer: 64 * 2 ** 20 };
@@ -149,15 +156,20 @@ async function compile(folder: string, addon: string): Promise<void> {
     cpSync(join(addon, 'package.json'), join(workshop, 'package.json'));
     const ours = join(packageRoot, 'engine');
     cpSync(ours, join(workshop, 'binding'), { recursive: true });
-    // engine/mpi is a library of its own (install-mpi.ts), for machines that have MPI.
+    // Libraries of their own: engine/signals, and engine/mpi (install-mpi.ts) for machines that have MPI.
+    const apart = ['mpi', 'signals'];
     const sources = readdirSync(ours, { recursive: true, encoding: 'utf8' }).filter(
-      (name) => name.endsWith('.cc') && dirname(name) !== 'mpi',
+      (name) => name.endsWith('.cc') && !apart.includes(dirname(name)),
     );
-    const recipe = readFileSync(join(addon, 'binding.gyp'), 'utf8');
-    const source = "'binding/tfjs_binding.cc'";
-    if (!recipe.includes(source)) throw new Error(`${ADDON_PACKAGE}: binding.gyp no longer lists ${source}`);
-    const listed = [source, ...sources.map((name) => `'binding/${name}'`)].join(', ');
-    writeFileSync(join(workshop, 'binding.gyp'), recipe.replace(source, listed));
+    let recipe = readFileSync(join(addon, 'binding.gyp'), 'utf8');
+    const insert = (place: string, text: string): void => {
+      if (!recipe.includes(place)) throw new Error(`${ADDON_PACKAGE}: binding.gyp no longer has ${place}`);
+      recipe = recipe.replace(place, `${place}${text}`);
+    };
+    insert("'binding/tfjs_binding.cc'", sources.map((name) => `, 'binding/${name}'`).join(''));
+    const signals = "'target_name': 'kvd_signals', 'sources': ['binding/signals/signals.cc']";
+    insert("'targets' : [{", `${signals} }, {`);
+    writeFileSync(join(workshop, 'binding.gyp'), recipe);
     symlinkSync(join(folder, 'deps'), join(workshop, 'deps'));
     const prefix = dirname(dirname(process.execPath));
     const headers = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
@@ -168,6 +180,7 @@ async function compile(folder: string, addon: string): Promise<void> {
     });
     mkdirSync(dirname(addonPath(folder)), { recursive: true });
     cpSync(join(made, 'tfjs_binding.node'), addonPath(folder));
+    cpSync(join(workshop, 'build', 'Release', 'kvd_signals.node'), signalsAddonPath(folder));
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw fail(

@@ -1,7 +1,7 @@
 /** Where the native engine lives once `kvd setup` has built it. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cacheDir } from '../base/paths.js';
 
 export const TENSORFLOW_VERSION = '2.21.0';
@@ -35,6 +35,11 @@ export function engineFolder(flavour: Flavour): string {
 /** The compiled addon inside an engine's folder. */
 export function addonPath(folder: string): string {
   return join(folder, 'lib', 'napi-v8', 'tfjs_binding.node');
+}
+
+/** The addon beside it that sees signals (engine/signals). */
+export function signalsAddonPath(folder: string): string {
+  return join(dirname(addonPath(folder)), 'kvd_signals.node');
 }
 
 /** The engine to use: the GPU build where it was set up, else the CPU build, else none. */

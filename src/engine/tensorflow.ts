@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { abandonHere } from './abandon.js';
 import type { Engine } from './engine.js';
 import { enableFused, type OpRunner } from './fused.js';
 import { ADDON_PACKAGE, addonPackageFolder, addonPath, installedEngine } from './native.js';
@@ -9,8 +10,31 @@ import { ADDON_PACKAGE, addonPackageFolder, addonPath, installedEngine } from '.
 const require = createRequire(import.meta.url);
 let device = 'not started';
 
+type Execute<Output> = (
+  name: string,
+  attributes: unknown[],
+  inputs: tf.TensorInfo[],
+  outputs: number,
+) => Output;
+
 interface NativeBackend extends OpRunner {
   isUsingGpuDevice: boolean;
+  /** What every op runs through. */
+  executeSingleOutput: Execute<tf.TensorInfo>;
+  executeMultipleOutputs: Execute<tf.TensorInfo[]>;
+}
+
+/** Before each op, a computation may be given up. */
+function makeAbandonable(backend: NativeBackend): void {
+  const { executeSingleOutput, executeMultipleOutputs } = backend;
+  const checked =
+    <Output>(execute: Execute<Output>): Execute<Output> =>
+    (...call) => {
+      abandonHere();
+      return execute.apply(backend, call);
+    };
+  backend.executeSingleOutput = checked(executeSingleOutput);
+  backend.executeMultipleOutputs = checked(executeMultipleOutputs);
 }
 
 /** tfjs-node 4.22 calls two functions that Node 23 removed. */
@@ -67,6 +91,7 @@ export const tensorflow: Engine = {
       NodeJSKernelBackend: new (binding: unknown, name: string) => NativeBackend;
     };
     const backend = new NodeJSKernelBackend(require(addonPath(engine.folder)), ADDON_PACKAGE);
+    makeAbandonable(backend);
     tf.registerBackend('tensorflow', () => backend as unknown as tf.KernelBackend, 3);
     if (!(await tf.setBackend('tensorflow'))) throw new Error('TensorFlow did not start');
     device = backend.isUsingGpuDevice ? 'GPU' : 'CPU';

@@ -1,8 +1,9 @@
 /** One cell of a comparison: a method at a budget, on a task's samples. */
+import { abandonable } from '../engine/abandon.js';
 import { compressInFolds } from '../methods/folding.js';
 import type { Compression, Method } from '../methods/method.js';
 import type { Adapter } from '../methods/trainable.js';
-import { cacheBytes, disposeCache, selectSequences } from '../models/cache.js';
+import { cacheBytes, disposeCache, selectSequences, type KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import { greedy } from '../models/generate.js';
 import type { Tokenizer } from '../models/tokenizer.js';
@@ -81,74 +82,101 @@ async function toStop(request: EvaluationRequest): Promise<boolean> {
   return request.stop?.() ?? false;
 }
 
+/** What `work` computes; undefined where it was given up. */
+function attempt<T>(request: EvaluationRequest, work: () => T): { result: T } | undefined {
+  const compute = (): { result: T } => ({ result: work() });
+  return request.stop === undefined ? compute() : abandonable(compute);
+}
+
+/** A phase that others follow; undefined where it was given up, or the work is to stop behind it. */
+async function phase<T>(request: EvaluationRequest, work: () => T): Promise<{ result: T } | undefined> {
+  const done = attempt(request, work);
+  return (await toStop(request)) ? undefined : done;
+}
+
 /** Evaluates samples all at once; undefined where it was stopped half-way. */
 export async function evaluateBatch(
   request: EvaluationRequest,
   batch: readonly Prepared[],
 ): Promise<SampleResult[] | undefined> {
+  const owned: KvCache[] = [];
+  try {
+    return await evaluateOwning(request, batch, owned);
+  } finally {
+    owned.forEach(disposeCache);
+  }
+}
+
+/** @param owned takes the caches that whoever calls is to free */
+async function evaluateOwning(
+  request: EvaluationRequest,
+  batch: readonly Prepared[],
+  owned: KvCache[],
+): Promise<SampleResult[] | undefined> {
   const { model, tokenizer, task, method } = request;
   const { first, of } = distinctContexts(batch, method.readsQuestion(request.methodOptions));
   const started = performance.now();
-  const compression = compress(request, batch, first);
-  compression.cache.keys[0]!.dataSync();
-  const compressSeconds = (performance.now() - started) / 1000;
-  const cache = selectSequences(compression.cache, of);
-  const free = (): void => {
-    disposeCache(cache);
-    disposeCache(compression.cache);
-  };
-  if (await toStop(request)) return void free();
+  const compressed = await phase(request, () => {
+    const compression = compress(request, batch, first);
+    owned.push(compression.cache);
+    compression.cache.keys[0]!.dataSync();
+    const seconds = (performance.now() - started) / 1000;
+    const cache = selectSequences(compression.cache, of);
+    owned.push(cache);
+    return { ...compression, cache, seconds };
+  });
+  if (compressed === undefined) return undefined;
+  const { cache } = compressed.result;
   const asked = performance.now();
-  const outputs =
-    task.mode === 'continue'
-      ? batch.map(() => [])
-      : greedy(
-          model,
-          cache,
-          batch.map(({ question }) => question),
-          {
-            maxNewTokens: request.maxNewTokens,
-            eosIds: [tokenizer.eosId, ...model.config.eosTokenIds],
-          },
-        );
-  const generateSeconds = (performance.now() - asked) / 1000;
-  if (await toStop(request)) return void free();
+  const answered = await phase(request, () => {
+    if (task.mode === 'continue') return { outputs: batch.map(() => []), seconds: 0 };
+    const questions = batch.map(({ question }) => question);
+    const eosIds = [tokenizer.eosId, ...model.config.eosTokenIds];
+    const outputs = greedy(model, cache, questions, { maxNewTokens: request.maxNewTokens, eosIds });
+    return { outputs, seconds: (performance.now() - asked) / 1000 };
+  });
+  if (answered === undefined) return undefined;
   const wanted = task.mode === 'generate' ? task.metrics : [];
-  const likely = wanted.some((name) => metrics[name].of === 'choices')
-    ? choiceLikelihoods(model, cache, batch, batch.length)
-    : undefined;
-  if (await toStop(request)) return void free();
-  const kept = of.map((context) => compression.kept[context]!);
-  const held = of.map((context) => (compression.held ?? compression.kept)[context]!);
+  const choices = await phase(request, () =>
+    wanted.some((name) => metrics[name].of === 'choices')
+      ? choiceLikelihoods(model, cache, batch, batch.length)
+      : undefined,
+  );
+  if (choices === undefined) return undefined;
+  const kept = of.map((context) => compressed.result.kept[context]!);
+  const held = of.map((context) => (compressed.result.held ?? compressed.result.kept)[context]!);
   const untouched =
     request.adapter === undefined && batch.every(({ context }, row) => kept[row] === context.length);
-  const intrinsic = (request.intrinsic ?? true) ? likelihoods(model, cache, batch, untouched) : undefined;
-  free();
+  const marked = attempt(request, () =>
+    (request.intrinsic ?? true) ? likelihoods(model, cache, batch, untouched) : undefined,
+  );
+  if (marked === undefined) return undefined;
 
   const { numLayers, numKvHeads, headDim } = model.config;
   return batch.map(({ sample, context }, row) => {
-    const output = tokenizer.decode(outputs[row]!).trim();
-    const answered = {
+    const output = tokenizer.decode(answered.result.outputs[row]!).trim();
+    const choiceLikelihoods = choices.result?.[row];
+    const answer = {
       output,
       references: sample.answers,
       ...(sample.choices && { choices: sample.choices }),
-      ...(likely && { choiceLikelihoods: likely[row]! }),
+      ...(choiceLikelihoods && { choiceLikelihoods }),
     };
-    const marks = Object.fromEntries(wanted.map((name) => [name, metrics[name].mark(answered)]));
+    const marks = Object.fromEntries(wanted.map((name) => [name, metrics[name].mark(answer)]));
     return {
       sampleId: sample.id,
       prompt: sample.question,
       output,
       references: sample.answers,
       tags: sample.tags,
-      metrics: { ...marks, ...intrinsic?.[row] },
+      metrics: { ...marks, ...marked.result?.[row] },
       contextTokens: context.length,
       keptTokens: kept[row]!,
       bytesBefore: cacheBytes(context.length, numLayers, numKvHeads, headDim),
       bytesAfter: cacheBytes(held[row]!, numLayers, numKvHeads, headDim),
       seconds: {
-        compress: compressSeconds / batch.length,
-        generate: generateSeconds / batch.length,
+        compress: compressed.result.seconds / batch.length,
+        generate: answered.result.seconds / batch.length,
       },
     };
   });
@@ -164,6 +192,7 @@ export async function* evaluateBatches(
     const results = await evaluateBatch(request, prepared);
     if (results === undefined) return;
     yield results;
+    if (await toStop(request)) return;
     if (await toStop(request)) return;
   }
 }

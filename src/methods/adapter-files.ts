@@ -1,6 +1,7 @@
 /** The settings file that every adapter has, and an adapter's identity. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readJson, writeFileAtomic } from '../base/files.js';
@@ -13,6 +14,11 @@ export const SETTINGS = 'kvd_config.json';
 /** Whether `folder` holds an adapter, of whatever method. */
 export function hasAdapter(folder: string): boolean {
   return existsSync(join(folder, SETTINGS));
+}
+
+/** What `load` makes of tensors; where it fails, none of them stays. */
+export function wholeOrNone<T extends object>(load: () => T): T {
+  return tf.tidy(load as unknown as () => tf.TensorContainerObject) as unknown as T;
 }
 
 /** A JSON file as `schema` wants it. */

@@ -5,7 +5,7 @@ import { UserError } from '../base/errors.js';
 import { Random } from '../engine/random.js';
 import type { KvCache } from '../models/cache.js';
 import type { LoraAdapter } from '../models/lora.js';
-import { readSettings, SETTINGS, writeSettings } from './adapter-files.js';
+import { readSettings, SETTINGS, wholeOrNone, writeSettings } from './adapter-files.js';
 import { freshLora, loraOptions, loraTensors, withoutLastOutputs } from './lora-adapter.js';
 import { defineMethod } from './method.js';
 import { loadLora, LORA_WEIGHTS, saveLora } from './peft.js';
@@ -109,8 +109,12 @@ const trainable: Trainable<DodoAdapter> = {
         },
       );
     }
-    const scorer = loadScorer(folder, config, RAW_SCORES, false);
-    return { format, lora: loadLora(folder, config), scorer, settings };
+    return wholeOrNone(() => ({
+      format,
+      lora: loadLora(folder, config),
+      scorer: loadScorer(folder, config, RAW_SCORES, false),
+      settings,
+    }));
   },
 };
 

@@ -8,7 +8,7 @@ import { makeBatch, type TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import type { LoraAdapter, LoraTarget } from '../models/lora.js';
-import { readSettings, SETTINGS, writeSettings } from './adapter-files.js';
+import { readSettings, SETTINGS, wholeOrNone, writeSettings } from './adapter-files.js';
 import { freshLora, loraOptions, loraTensors } from './lora-adapter.js';
 import { loadLora, LORA_WEIGHTS, saveLora } from './peft.js';
 import { normalMatrix, readMatrix, withSafetensors, writeMatrices } from './matrices.js';
@@ -102,8 +102,11 @@ const trainable: Trainable<IcaeAdapter> = {
     const { format, max_slots } = readSettings(folder, settingsSchema);
     const path = join(folder, SLOT_WEIGHTS);
     const shape: [number, number] = [max_slots, config.hiddenSize];
-    const slots = withSafetensors(path, (source) => readMatrix(source, SLOTS, shape, path));
-    return { format, lora: loadLora(folder, config), slots };
+    return wholeOrNone(() => ({
+      format,
+      lora: loadLora(folder, config),
+      slots: withSafetensors(path, (source) => readMatrix(source, SLOTS, shape, path)),
+    }));
   },
 };
 

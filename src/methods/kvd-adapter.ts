@@ -7,7 +7,7 @@ import { UserError } from '../base/errors.js';
 import { Random } from '../engine/random.js';
 import type { LoraAdapter } from '../models/lora.js';
 import type { ModelConfig } from '../models/config.js';
-import { readSettings, writeSettings } from './adapter-files.js';
+import { readSettings, wholeOrNone, writeSettings } from './adapter-files.js';
 import { scoresOption } from './borrowed-scores.js';
 import { freshLora, loraTensors } from './lora-adapter.js';
 import { loadLora, saveLora } from './peft.js';
@@ -120,7 +120,7 @@ export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
   }
   const path = join(folder, SCORER_WEIGHTS);
   const shape: [number, number] = [1, config.hiddenSize];
-  return {
+  return wholeOrNone(() => ({
     format,
     lora: loadLora(folder, config),
     scorer: loadScorer(folder, config, { scorer_bias, score_spread }, selection === 'per_head'),
@@ -128,7 +128,7 @@ export function loadAdapter(folder: string, config: ModelConfig): KvdAdapter {
       marker: withSafetensors(path, (source) => readMatrix(source, MARKER, shape, path)),
     }),
     settings,
-  };
+  }));
 }
 
 /** Writes the LoRA as PEFT does, the scorer and the settings. */

@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../base/files.js';
 import type { ModelConfig } from '../models/config.js';
 import { loraTargets, type LoraAdapter, type LoraPair, type LoraTarget } from '../models/lora.js';
 import type { TensorSource } from '../models/safetensors.js';
-import { readChecked } from './adapter-files.js';
+import { readChecked, wholeOrNone } from './adapter-files.js';
 import { everyPair, hasFusedQkv, loraShapes, noPair } from './lora-adapter.js';
 import { readMatrix, withSafetensors, writeMatrices } from './matrices.js';
 
@@ -133,7 +133,7 @@ export function loadLora(folder: string, config: ModelConfig): LoraAdapter {
   const path = join(folder, LORA_WEIGHTS);
   const shapes = loraShapes(config);
   const fused = hasFusedQkv(config);
-  return withSafetensors(path, (source) => {
+  const read = (source: TensorSource): LoraAdapter => {
     const reader = new PeftReader(source, peft, path);
     const stored = Array.from({ length: config.numLayers }, (_, layer) => {
       const found: Partial<Record<LoraTarget, StoredPair>> = {};
@@ -161,7 +161,8 @@ export function loadLora(folder: string, config: ModelConfig): LoraAdapter {
     });
     const alpha = peft.use_rslora && rank === peft.r ? peft.lora_alpha : scale * Math.sqrt(rank);
     return { rank, alpha, layers, ...(fused && { fused: true }) };
-  });
+  };
+  return wholeOrNone(() => withSafetensors(path, read));
 }
 
 /** One module of queries, keys and values: the three A side by side, the three B along the diagonal. */

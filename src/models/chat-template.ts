@@ -1,6 +1,6 @@
 /** Chat templates: Jinja from outside, run where it can neither take long nor take much. */
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { UserError } from '../base/errors.js';
 
 const require = createRequire(import.meta.url);
@@ -12,26 +12,42 @@ export interface Message {
 
 const MAX_TEMPLATE = 2 ** 20;
 const MAX_TEXT = 2 ** 20;
-const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 };
-const LIMIT_MS = 20_000;
+const MAX_MEGABYTES = 64;
+/** For the template alone. */
+const LIMIT_MS = 2_000;
+/** For a process to begin and end beside that, on a busy machine. */
+const PROCESS_MS = 20_000;
 
 /** Renders each conversation; the names are those that Transformers gives its templates. */
 const PROGRAM = `
-const { workerData: { jinja, template, variables, conversations, limit, signal, port } } = require('node:worker_threads');
-const answer = (message) => { port.postMessage(message); Atomics.store(signal, 0, 1); Atomics.notify(signal, 0); };
-try {
-  const { Template } = require(jinja);
+const { readFileSync } = require('node:fs');
+const { runInThisContext } = require('node:vm');
+const { jinja, template, variables, conversations, limitMs, limit } = JSON.parse(readFileSync(0, 'utf8'));
+const { Template } = require(jinja);
+globalThis.render = () => {
   const parsed = new Template(template);
-  const texts = conversations.map((conversation) => parsed.render({ ...variables, ...conversation }));
+  return conversations.map((conversation) => parsed.render({ ...variables, ...conversation }));
+};
+let answer;
+try {
+  const texts = runInThisContext('render()', { timeout: limitMs });
   if (texts.some((text) => text.length > limit)) throw new Error('gives more than ' + limit + ' characters');
-  answer({ texts });
+  answer = { texts };
 } catch (error) {
-  answer({ problem: String(error && error.message || error).slice(0, 500) });
+  if (error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') answer = { late: true };
+  else answer = { problem: String(error && error.message || error).slice(0, 500) };
 }
+process.stdout.write(JSON.stringify(answer));
 `;
 
+interface Answer {
+  texts?: string[];
+  problem?: string;
+  late?: boolean;
+}
+
 /**
- * Renders conversations in a thread of its own, with little memory, no access to ours and a time limit.
+ * Renders conversations in a process of its own, with little memory, none of our environment and a time limit.
  * @param variables names of special tokens and the like
  * @param where for messages
  */
@@ -48,26 +64,24 @@ export function renderChat(
       hint: 'Fetch the model folder again, or give tokenizer_config.json a kvd_prompt: {question, answer} instead.',
     });
   if (template.length > MAX_TEMPLATE) throw refuse(`is longer than ${MAX_TEMPLATE} characters`);
-  const { port1, port2 } = new MessageChannel();
-  const signal = new Int32Array(new SharedArrayBuffer(4));
   const jinja = require.resolve('@huggingface/jinja');
-  const worker = new Worker(PROGRAM, {
-    eval: true,
-    env: {},
-    stdout: true,
-    stderr: true,
-    resourceLimits: LIMITS,
-    workerData: { jinja, template, variables, conversations, limit: MAX_TEXT, signal, port: port2 },
-    transferList: [port2],
-  });
-  // What goes wrong in the thread shows in that it does not answer.
-  worker.on('error', () => undefined);
-  worker.unref();
-  const outcome = Atomics.wait(signal, 0, 0, limitMs);
-  const reply = receiveMessageOnPort(port1)?.message as { texts?: string[]; problem?: string } | undefined;
-  port1.close();
-  void worker.terminate();
-  if (reply?.texts !== undefined) return reply.texts;
-  if (reply?.problem !== undefined) throw refuse(`cannot be used: ${reply.problem}`);
-  throw refuse(outcome === 'timed-out' ? 'takes too long or too much memory' : 'cannot be used');
+  const { status, stdout, signal } = spawnSync(
+    process.execPath,
+    [`--max-old-space-size=${MAX_MEGABYTES}`, '--eval', PROGRAM],
+    {
+      input: JSON.stringify({ jinja, template, variables, conversations, limitMs, limit: MAX_TEXT }),
+      encoding: 'utf8',
+      env: {},
+      timeout: PROCESS_MS,
+      killSignal: 'SIGKILL',
+      // In JSON a character takes at most six bytes.
+      maxBuffer: 6 * MAX_TEXT * conversations.length + 1000,
+    },
+  );
+  const reply = status === 0 ? (JSON.parse(stdout) as Answer) : {};
+  if (reply.texts !== undefined) return reply.texts;
+  if (reply.problem !== undefined) throw refuse(`cannot be used: ${reply.problem}`);
+  throw refuse(
+    reply.late === true || signal !== null ? 'takes too long or too much memory' : 'cannot be used',
+  );
 }

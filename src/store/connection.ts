@@ -10,6 +10,7 @@ export type Connection = Database.Database;
 
 /** How long one process waits for another's write. */
 const BUSY_TIMEOUT_MS = 10_000;
+const RETRY_MS = 50;
 
 const PROBLEMS: [RegExp, code: string, text: string, hint: string][] = [
   [
@@ -101,12 +102,30 @@ function tune(connection: Connection): void {
   connection.pragma('foreign_keys = ON');
 }
 
+/**
+ * Has changes written to a log beside the database. Two processes that make one at once may both be told that it is
+ * busy, without being made to wait as for a write: each tries again.
+ */
+function logAhead(connection: Connection): void {
+  const started = performance.now();
+  for (;;) {
+    try {
+      connection.pragma('journal_mode = WAL');
+      return;
+    } catch (error) {
+      const busy = errnoOf(error)?.startsWith('SQLITE_BUSY') === true;
+      if (!busy || performance.now() - started > BUSY_TIMEOUT_MS) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS * (0.5 + Math.random()));
+    }
+  }
+}
+
 function open(path: string): Connection {
   if (!existsSync(path)) mkdirSync(dirname(path), { recursive: true });
   const connection = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     connection.transaction(() => assertOurs(connection, path))();
-    connection.pragma('journal_mode = WAL');
+    logAhead(connection);
     tune(connection);
     migrate(connection, path);
     return connection;

@@ -27,10 +27,20 @@ function parseRun(raw: Raw): RunRow {
   return parsed as unknown as RunRow;
 }
 
-/** Milliseconds since 1970 and four random digits, base 36; two processes may still draw the same one. */
-function newId(): string {
-  const random = Math.floor(Math.random() * 36 ** 4);
-  return Date.now().toString(36) + random.toString(36).padStart(4, '0');
+const RANDOM_DIGITS = 4;
+/** Ids as they are made here; those of imported runs may be others. */
+const OWN_ID = new RegExp(`^[0-9a-z]{8}[0-9a-z]{${RANDOM_DIGITS}}$`);
+
+/**
+ * Milliseconds since 1970 and four random digits, base 36, above `newest` even if the clock was set back; two processes
+ * may still draw the same one.
+ */
+function newId(newest: string | undefined): string {
+  const before =
+    newest !== undefined && OWN_ID.test(newest) ? parseInt(newest.slice(0, -RANDOM_DIGITS), 36) : 0;
+  const random = Math.floor(Math.random() * 36 ** RANDOM_DIGITS);
+  const time = Math.max(Date.now(), before + 1);
+  return time.toString(36) + random.toString(36).padStart(RANDOM_DIGITS, '0');
 }
 
 export class Store {
@@ -72,14 +82,15 @@ export class Store {
     this.guard(() => this.prepare(sql).run(...values));
   }
 
-  /** Stores the configuration before the work begins. @returns the run's id, sortable by time */
+  /** Stores the configuration before the work begins. @returns the run's id, above all others' */
   createRun(spec: RunSpec): string {
     const insert = this.prepare(
       `INSERT INTO runs (id, kind, name, config, config_hash, status, seed, code_version, git_commit, engine, machine, started_at)
        VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
     );
     for (;;) {
-      const id = newId();
+      const [newest] = this.all('SELECT id FROM runs ORDER BY id DESC LIMIT 1');
+      const id = newId(newest?.id as string | undefined);
       const { changes } = this.guard(() =>
         insert.run(
           id,
@@ -108,12 +119,14 @@ export class Store {
 
   setStatus(id: string, status: RunStatus, error: string | null = null): void {
     const ended = status === 'running' ? null : new Date().toISOString();
-    this.change('UPDATE runs SET status = ?, ended_at = ?, error = ? WHERE id = ?', status, ended, error, id);
+    const sql = 'UPDATE runs SET status = ?, ended_at = max(?, started_at), error = ? WHERE id = ?';
+    this.change(sql, status, ended, error, id);
   }
 
   /** Marks a run of which others may do the rest as interrupted, unless one of them has finished it meanwhile. */
   leaveUnfinished(id: string): void {
-    const sql = "UPDATE runs SET status = 'interrupted', ended_at = ? WHERE id = ? AND status <> 'finished'";
+    const sql =
+      "UPDATE runs SET status = 'interrupted', ended_at = max(?, started_at) WHERE id = ? AND status <> 'finished'";
     this.change(sql, new Date().toISOString(), id);
   }
 

@@ -179,8 +179,14 @@ export async function distill<A extends Adapter>(
         return { step: progress.step, finished: false };
       }
       const started = performance.now();
+      const { cursor } = stream;
       const batches = stream.batches(progress.step);
       const result = takeStep(course, optimiser, batches, progress.step + 1, statePath, group);
+      if (result === undefined) {
+        stream.cursor = cursor;
+        save();
+        return { step: progress.step, finished: false };
+      }
       progress.step += 1;
       const examples = batches.flatMap((batch) => batch.examples);
       const tokens = Float32Array.of(

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { drawSource, pieceWeights, stages, type Source } from '../data/nano/curriculum.js';
 import type { Split } from '../data/nano/document.js';
+import { abandonable } from '../engine/abandon.js';
 import { Random } from '../engine/random.js';
 import { makeBatch } from '../models/batch.js';
 import type { Decoder } from '../models/decoder.js';
@@ -40,6 +41,8 @@ interface Progress {
   stage: number;
   /** Step at which the decay began, 0 before. */
   decayFrom: number;
+  /** Whether the accuracy after this step has yet to be measured. */
+  accuracyDue: boolean;
   /** Time spent in steps, over all sessions. */
   seconds: number;
 }
@@ -159,7 +162,7 @@ export async function pretrain(
 ): Promise<PretrainReport> {
   const optimiser = new AdamW(parameters, options);
   const resumed = loadState(statePath, parameters, optimiser) as Progress | undefined;
-  const progress: Progress = { step: 0, stage: 0, decayFrom: 0, seconds: 0, ...resumed };
+  const progress: Progress = { step: 0, stage: 0, decayFrom: 0, accuracyDue: false, seconds: 0, ...resumed };
   const variables = Object.values(parameters);
   let latest: PretrainReport = {
     ...progress,
@@ -173,22 +176,42 @@ export async function pretrain(
     progress.step >= options.max_steps ||
     (progress.decayFrom > 0 && progress.step >= progress.decayFrom + options.decay_steps);
 
-  while (!finished()) {
-    if (stop()) {
-      saveState(statePath, parameters, optimiser, progress);
-      return latest;
+  /** Measures the accuracy and goes on to the next stage where it is reached; false where it was given up. */
+  const takeAccuracy = (): boolean => {
+    const { name, until_accuracy } = options.curriculum[progress.stage]!;
+    const accuracy = abandonable(() => stageAccuracy(model, stages[name]!, tokenizer, progress.step));
+    if (accuracy === undefined) return false;
+    latest.accuracy = accuracy;
+    progress.accuracyDue = false;
+    if (progress.decayFrom === 0 && accuracy >= until_accuracy) {
+      if (progress.stage + 1 < options.curriculum.length) progress.stage += 1;
+      else progress.decayFrom = progress.step;
     }
+    return true;
+  };
+  const leave = (): PretrainReport => {
+    saveState(statePath, parameters, optimiser, progress);
+    return latest;
+  };
+
+  if (progress.accuracyDue && !takeAccuracy()) return leave();
+  while (!finished()) {
+    if (stop()) return leave();
     const started = performance.now();
     const step = options.curriculum[progress.stage]!;
     const seed = `pretrain/${options.seed}/${progress.step}`;
     const source = drawSource(stages[step.name]!, seed);
     const count = rowsOf(source, options.micro_batch_size);
     const rows = makeRows(source, 'train', tokenizer, seed, count);
-    const { value, grads } = tf.tidy(() => {
-      const labels = tf.tensor1d(rows.labels, 'int32');
-      const weights = tf.tensor1d(rows.weights);
-      return tf.variableGrads(() => crossEntropy(logitsOf(model, rows), labels, weights), variables);
-    });
+    const computed = abandonable(() =>
+      tf.tidy(() => {
+        const labels = tf.tensor1d(rows.labels, 'int32');
+        const weights = tf.tensor1d(rows.weights);
+        return tf.variableGrads(() => crossEntropy(logitsOf(model, rows), labels, weights), variables);
+      }),
+    );
+    if (computed === undefined) return leave();
+    const { value, grads } = computed;
     const byName = Object.fromEntries(
       Object.entries(parameters).map(([name, variable]) => [name, grads[variable.name]!]),
     );
@@ -200,13 +223,8 @@ export async function pretrain(
     tf.dispose([value, ...Object.values(grads)]);
 
     const due = progress.step % options.eval_steps === 0;
-    if (due) {
-      latest.accuracy = stageAccuracy(model, stages[step.name]!, tokenizer, progress.step);
-      if (progress.decayFrom === 0 && latest.accuracy >= step.until_accuracy) {
-        if (progress.stage + 1 < options.curriculum.length) progress.stage += 1;
-        else progress.decayFrom = progress.step;
-      }
-    }
+    progress.accuracyDue = due;
+    if (due && !takeAccuracy()) return leave();
     const seconds = (performance.now() - started) / 1000;
     progress.seconds += seconds;
     latest = {

@@ -1,5 +1,6 @@
 /** One optimiser step: teacher and student over each micro-batch, gradients added up, clipped and followed. */
 import * as tf from '@tensorflow/tfjs-core';
+import { abandonable } from '../engine/abandon.js';
 import { solo, type Group } from '../engine/group.js';
 import { Random } from '../engine/random.js';
 import type { Adapter, Trainable } from '../methods/trainable.js';
@@ -104,7 +105,8 @@ function sumOverRanks(group: Group, loss: number, gradients: Record<string, tf.T
 }
 
 /**
- * Takes step number `step` (1-based) in place.
+ * Takes step number `step` (1-based) in place; undefined where it was given up as the process is to end, before anything
+ * has changed. Ranks of a group take theirs whole: one alone cannot leave the others.
  * @param statePath checkpoint to go on from where loss or gradients are not finite, before anything has changed
  * @param group the processes that have the other parts of the batch
  */
@@ -115,13 +117,15 @@ export function takeStep<A extends Adapter>(
   step: number,
   statePath: string,
   group: Group = solo,
-): StepResult {
+): StepResult | undefined {
   const { options, trained } = course;
   const sums: Record<string, tf.Tensor> = {};
   let loss = 0;
   for (const [micro, batch] of batches.entries()) {
     const draws = new Random(`objective/${options.seed}/${step - 1}/${micro}`);
-    const result = microStep(course, batch, draws);
+    const compute = (): ReturnType<typeof microStep> => microStep(course, batch, draws);
+    const result = group.size === 1 ? abandonable(compute) : compute();
+    if (result === undefined) return void tf.dispose(sums);
     loss += result.loss;
     for (const [name, variable] of Object.entries(trained)) {
       const gradient = result.grads[variable.name]!;

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/errors.js';
 import type { Children } from './children.js';
 import type { Answer, Order } from './experiment-worker.js';
+import { interrupted } from './interruption.js';
 import type { Done } from './run-experiment.js';
 
 const WORKER = fileURLToPath(new URL('experiment-worker.js', import.meta.url));
@@ -21,6 +22,8 @@ export async function runInProcess(order: Order, children: Children): Promise<Do
   const { code, signal } = await children.ended(child);
   const [answer] = answers;
   if (answer === undefined) {
+    // One that was told to stop while it was still loading had nothing to save.
+    if (children.stopping()) throw interrupted('the same command');
     throw new UserError('worker-lost', `its process ended with ${signal ?? `exit code ${code}`}`, {
       where: order.file,
       hint: 'Run the same command again: it goes on from the last checkpoint.',

@@ -1,5 +1,6 @@
 /** Ctrl-C, or a batch system's warning: the first asks the work to save and stop, the second ends it at once. */
 import { UserError } from '../base/errors.js';
+import { signalSeen, unwatchSignals, watchSignals } from '../engine/abandon.js';
 
 export interface Interruption {
   /** Whether the user has asked to stop. */
@@ -14,7 +15,10 @@ const SHOW_CURSOR = '\u001B[?25h';
 
 export function watchInterruption(): Interruption {
   let asked = false;
-  const release = (): void => SIGNALS.forEach((signal) => void process.off(signal, onSignal));
+  const release = (): void => {
+    unwatchSignals(SIGNALS);
+    SIGNALS.forEach((signal) => void process.off(signal, onSignal));
+  };
   const onSignal = (): void => {
     if (asked) process.exit(130);
     asked = true;
@@ -24,7 +28,8 @@ export function watchInterruption(): Interruption {
     setImmediate(release);
   };
   SIGNALS.forEach((signal) => process.on(signal, onSignal));
-  return { requested: () => asked, release };
+  watchSignals(SIGNALS);
+  return { requested: () => asked || signalSeen(), release };
 }
 
 /** How an interrupted workflow ends: with exit code 130 and the way to go on. */

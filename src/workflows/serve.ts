@@ -5,6 +5,7 @@ import { UserError } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { loadContext } from '../contexts/file.js';
 import { checkAccess, type Access } from '../server/access.js';
+import { watchSignals } from '../engine/abandon.js';
 import { ApiError } from '../server/errors.js';
 import { makeService, type ServerLimits, type Service } from '../server/app.js';
 import { openCompressor } from './compress.js';
@@ -132,6 +133,8 @@ export async function serveUntilStopped(options: ServeOptions): Promise<{ url: s
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    // A second one ends even a computation.
+    watchSignals(['SIGINT', 'SIGTERM']);
   });
   await running.stop();
   return { url: running.url };

@@ -4,6 +4,9 @@ import { trackers } from '../trackers/index.js';
 import type { End, Row } from '../trackers/tracker.js';
 import type { Store } from '../store/store.js';
 
+/** What trackers may take once a run is interrupted; a server that does not answer gets the rest when it goes on. */
+const PATIENCE_MS = 1000;
+
 export interface Tracking {
   log(step: number, values: Record<string, number>): void;
   end(how: End): Promise<void>;
@@ -36,7 +39,11 @@ export async function openTracking(store: Store, runId: string, names: readonly 
       for (const track of tracks) track.log({ step, at: Date.now(), values });
     },
     end: async (how) => {
-      for (const track of tracks) await track.end(how);
+      const ended = Promise.all(tracks.map((track) => track.end(how)));
+      if (how !== 'interrupted') return void (await ended);
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE_MS)));
+      await Promise.race([ended, late]).finally(() => clearTimeout(timer));
     },
   };
 }

@@ -229,8 +229,8 @@ async function trainOrResume(
       );
     });
     if (!result.finished) {
-      await tracking.end('interrupted');
       store.setStatus(runId, 'interrupted');
+      await tracking.end('interrupted');
       throw interrupted(`kvd train ${loaded.file}`);
     }
     const sha256 = adapterHash(trainable, adapterPath);

@@ -1,4 +1,7 @@
-/** Training under `mpirun`: two ranks at half the batch are one at the whole; a lost rank ends the job. */
+/**
+ * Training under `mpirun`: two ranks at half the batch are one at the whole; a lost rank ends the job.
+ * MPIRUN and MPICXX name another MPI's launcher and compiler.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +12,9 @@ import { Store } from '../../src/store/store.js';
 
 const kvd = resolve('bin/run.js');
 const found = (program: string): boolean => spawnSync(program, ['--version']).status === 0;
-const possible = found('mpirun') && found(process.env.MPICXX ?? 'mpicxx');
-const openMpi = possible && spawnSync('mpirun', ['--version']).stdout.toString().includes('Open MPI');
+const { MPIRUN: mpirun = 'mpirun', MPICXX: mpicxx = 'mpicxx' } = process.env;
+const possible = found(mpirun) && found(mpicxx);
+const openMpi = possible && spawnSync(mpirun, ['--version']).stdout.toString().includes('Open MPI');
 const ranks = ['-n', '2', ...(openMpi ? ['--allow-run-as-root', '--oversubscribe'] : [])];
 
 function training(steps: number): string[] {
@@ -62,13 +66,13 @@ function rankOne(folder: string): number | undefined {
 
 describe.skipIf(!possible)('two ranks (skipped without mpirun and mpicxx)', () => {
   it('give the losses of one process at the whole batch', () => {
-    const setup = spawnSync(process.execPath, [kvd, 'setup', '--mpi'], { encoding: 'utf8' });
+    const setup = spawnSync(process.execPath, [kvd, 'setup', '--mpi', '--force'], { encoding: 'utf8' });
     expect(setup.status, setup.stderr).toBe(0);
     const [alone, together] = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'kvd-mpi-')));
     const options = { encoding: 'utf8', env: { ...process.env, TF_NUM_INTRAOP_THREADS: '1' } } as const;
     const one = spawnSync(process.execPath, training(8), { ...options, cwd: alone! });
     expect(one.status, one.stderr).toBe(0);
-    const two = spawnSync('mpirun', [...ranks, process.execPath, ...training(8)], {
+    const two = spawnSync(mpirun, [...ranks, process.execPath, ...training(8)], {
       ...options,
       cwd: together!,
     });
@@ -79,7 +83,7 @@ describe.skipIf(!possible)('two ranks (skipped without mpirun and mpicxx)', () =
 
   it('end with a clear word when one of them is lost, and keep the checkpoint', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kvd-mpi-'));
-    const child = spawn('mpirun', [...ranks, process.execPath, ...training(100000)], {
+    const child = spawn(mpirun, [...ranks, process.execPath, ...training(100000)], {
       cwd: folder,
       env: { ...process.env, KVD_PLACE: folder },
     });

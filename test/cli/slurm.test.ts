@@ -22,8 +22,21 @@ describe.skipIf(!possible)('on Slurm (skipped where none can be started)', () =>
 
   beforeAll(() => {
     execFileSync(start, [place], { env, stdio: 'ignore' });
-    // Half a minute between SIGTERM and SIGKILL otherwise.
-    appendFileSync(env.SLURM_CONF, 'KillWait=2\n');
+    const settings = [
+      // Half a minute between SIGTERM and SIGKILL otherwise.
+      'KillWait=2',
+      // A partition whose jobs take the nodes from those of the other.
+      'PreemptType=preempt/partition_prio',
+      'PreemptMode=REQUEUE',
+      'PartitionName=urgent Nodes=n1,n2 PriorityTier=10 MaxTime=60 State=UP',
+    ];
+    appendFileSync(env.SLURM_CONF, `${settings.join('\n')}\n`);
+    // How jobs are preempted is read at the start alone.
+    slurm('scontrol', 'shutdown', 'slurmctld');
+    execFileSync('sh', ['-c', 'for i in $(seq 50); do slurmctld && exit; sleep 0.2; done; exit 1'], {
+      env,
+      stdio: 'ignore',
+    });
     slurm('scontrol', 'reconfigure');
   });
   afterAll(() => {
@@ -100,6 +113,17 @@ describe.skipIf(!possible)('on Slurm (skipped where none can be started)', () =>
     const calm = kvdJson(cwd, ['sweep', 'e.yaml', '--jobs', '2', '--output', 'calm', '--db', 'calm.sqlite']);
     expect(calm.status).toBe(0);
     expect(answersIn(join(cwd, 'runs/kvd.sqlite'))).toEqual(answersIn(join(cwd, 'calm.sqlite')));
+  });
+
+  it('tasks whose nodes a partition of higher priority takes are queued again, and evaluate the rest', async () => {
+    const cwd = sweepFolder(240);
+    const { until, state, stored } = launch(cwd);
+    await until('both have begun', () => stored(0) > 0 && stored(1) > 0);
+    slurm('sbatch', '--partition=urgent', '--nodes=2', '--output=/dev/null', '--wrap=sleep 2');
+    await until('both were begun again', () => [0, 1].every((task) => state(task)!.attempts >= 2));
+    await until('the end', () => [0, 1].every((task) => state(task)!.status === 'finished'));
+    const { answer } = kvdJson(cwd, ['sweep', 'collect', 's'], env);
+    expect(answer).toMatchObject({ runs: 2, samples: 960, complete: 2 });
   });
 
   it.runIf(long)(

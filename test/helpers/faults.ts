@@ -24,6 +24,8 @@ export interface Fault {
   errno?: 'ENOSPC' | 'EDQUOT' | 'EIO' | 'ESTALE' | 'EROFS';
   /** Whether a write is done by half before the process is killed. */
   torn?: boolean;
+  /** Milliseconds that each reading and writing call takes longer. */
+  delay?: number;
 }
 
 export interface FaultyRun {
@@ -44,6 +46,7 @@ export function faultEnvironment(fault: Fault, count?: string): NodeJS.ProcessEn
     KVD_FAULT_AT: `${fault.at ?? 0}`,
     KVD_FAULT_ERRNO: fault.errno === undefined ? '0' : `${constants.errno[fault.errno]}`,
     KVD_FAULT_TORN: fault.torn === true ? '1' : '0',
+    KVD_FAULT_DELAY: `${fault.delay ?? 0}`,
     ...(count !== undefined && { KVD_FAULT_COUNT: count }),
   };
 }

@@ -36,6 +36,8 @@ if (process.env.FAKE_FAIL === 'compile') {
 const folder = process.argv.find((x) => x.startsWith('--module_path=')).slice(14);
 fs.mkdirSync(folder, { recursive: true });
 fs.copyFileSync(${JSON.stringify(addon)}, join(folder, 'tfjs_binding.node'));
+fs.mkdirSync(join('build', 'Release'), { recursive: true });
+fs.copyFileSync(${JSON.stringify(addon)}, join('build', 'Release', 'kvd_signals.node'));
 `;
 
 /** Puts the stand-ins into `folder`. @returns the environment that makes kvd use them, and install under `folder` */

@@ -2,7 +2,7 @@
  * Commands that are killed at random moments, and between any two system calls that write, then run again: what they
  * leave equals what an undisturbed run leaves. KVD_STRESS=N kills each of them N times (`npm run stress`); else a few.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/hash.js';
 import { diagnoseDatabase } from '../../src/store/health.js';
 import { Store } from '../../src/store/store.js';
+import { endBy, type Ending } from '../helpers/ending.js';
 import { faultEnvironment, faults, type Fault } from '../helpers/faults.js';
 import { startHub, type StandInHub } from '../helpers/hub.js';
 import { setupStandIns } from '../helpers/setup.js';
@@ -94,6 +95,17 @@ interface Ended {
   ms: number;
 }
 
+function launch(command: Command, folder: string, env: NodeJS.ProcessEnv): ChildProcess {
+  const child = spawn(process.execPath, [kvd, ...command.args], {
+    cwd: folder,
+    env: { ...env, NO_COLOR: '1', CI: 'true' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.resume();
+  child.stderr.resume();
+  return child;
+}
+
 /** Starts a command, killed once `death` has come; it has ended when all processes that it started have. */
 function start(
   command: Command,
@@ -102,14 +114,10 @@ function start(
   death?: Promise<void>,
 ): Promise<Ended> {
   const started = performance.now();
-  const child = spawn(process.execPath, [kvd, ...command.args], {
-    cwd: folder,
-    env: { ...env, NO_COLOR: '1', CI: 'true' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = launch(command, folder, env);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (data: Buffer) => (output += data.toString()));
+    stream!.on('data', (data: Buffer) => (output += data.toString()));
   void death?.then(() => child.kill('SIGKILL'));
   return new Promise((done) =>
     child.once('close', (code, signal) => done({ code, signal, output, ms: performance.now() - started })),
@@ -208,6 +216,46 @@ describe.skipIf(faults === undefined)('killed and run again (skipped without Lin
       }
       if (long)
         process.stderr.write(`kvd ${command.name}: ${survived} kills survived, of ${calls} writing calls\n`);
+    });
+  }
+});
+
+/** What an interrupted command may still compute, in seconds of its own processor time. */
+const PROCESSOR_SECONDS = 2;
+
+describe.skipIf(!long || faults === undefined)('interrupted and run again (long form)', () => {
+  for (const command of commands) {
+    it(`kvd ${command.name} ends in time, and leaves what an undisturbed run leaves`, async () => {
+      const calm = prepared(command);
+      const whole = await start(command, calm.folder, calm.env);
+      expect(whole, whole.output).toMatchObject({ code: 0 });
+      const wanted = leftBy(calm.folder);
+      const draw = draws(43);
+      const endings: Ending[] = [];
+      for (let i = 0; endings.length < kills!; i++) {
+        const { folder, env } = prepared(command);
+        const signal = i % 2 === 0 ? 'SIGINT' : 'SIGTERM';
+        const child = launch(command, folder, env);
+        await pause(draw() * whole.ms);
+        if (child.exitCode === null) {
+          const ending = await endBy(child, [signal]);
+          if (ending.code !== 0) {
+            expect([130, signal]).toContain(ending.code ?? ending.signal);
+            endings.push(ending);
+          }
+          if (command.hasHelpers !== true) expect(ending.processorSeconds).toBeLessThan(PROCESSOR_SECONDS);
+        }
+        const last = await start(command, folder, env);
+        expect(last, last.output).toMatchObject({ code: 0 });
+        expect(leftBy(folder)).toEqual(wanted);
+        rmSync(folder, { recursive: true });
+      }
+      const most = (of: keyof Ending): string =>
+        Math.max(...endings.map((ending) => Number(ending[of]))).toFixed(2);
+      process.stderr.write(
+        `kvd ${command.name}: ${endings.length} interruptions; the end after at most ${most('seconds')} s, ` +
+          `${most('processorSeconds')} s of processor time\n`,
+      );
     });
   }
 });

@@ -6,6 +6,7 @@
  *   KVD_FAULT_ERRNO  0: the process is killed before the call. Else this call and all later ones fail with it,
  *                    but for removals when it is a matter of space
  *   KVD_FAULT_TORN   1: a write is done by half before the process is killed
+ *   KVD_FAULT_DELAY  milliseconds that each of these calls, and each reading one, takes longer, as on a slow network share
  *   KVD_FAULT_COUNT  file to which each process adds a line at exit: the number of its calls
  */
 #define _GNU_SOURCE
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_long calls;
@@ -28,6 +30,7 @@ static const char *under;
 static long at;
 static int error_number;
 static int torn;
+static long delay;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -37,6 +40,7 @@ __attribute__((constructor)) static void start(void) {
   at = (value = getenv("KVD_FAULT_AT")) ? atol(value) : 0;
   error_number = (value = getenv("KVD_FAULT_ERRNO")) ? atoi(value) : 0;
   torn = (value = getenv("KVD_FAULT_TORN")) ? atoi(value) : 0;
+  delay = (value = getenv("KVD_FAULT_DELAY")) ? atol(value) : 0;
 }
 
 __attribute__((destructor)) static void finish(void) {
@@ -81,9 +85,16 @@ static int file_counts(int file) {
 
 enum fault { NONE, FAIL, KILL };
 
+static void wait_as_on_a_slow_share(void) {
+  struct timespec left = {delay / 1000, delay % 1000 * 1000000};
+  if (delay == 0) return;
+  while (nanosleep(&left, &left) != 0) continue;
+}
+
 static enum fault next(int counts, int removes) {
   long call;
   if (!counts) return NONE;
+  wait_as_on_a_slow_share();
   call = atomic_fetch_add(&calls, 1) + 1;
   if (at == 0 || call < at) return NONE;
   if (error_number == 0) return call == at ? KILL : NONE;
@@ -128,6 +139,15 @@ ssize_t writev(int file, const struct iovec *parts, int count) {
   FAULT(file_counts(file), 0)
   return REAL(writev)(file, parts, count);
 }
+#define READ(declaration, call)                                       \
+  ssize_t declaration {                                               \
+    if (delay > 0 && file_counts(file)) wait_as_on_a_slow_share();    \
+    return call;                                                      \
+  }
+READ(read(int file, void *data, size_t size), REAL(read)(file, data, size))
+READ(pread(int file, void *data, size_t size, off_t at), REAL(pread)(file, data, size, at))
+READ(pread64(int file, void *data, size_t size, off64_t at), REAL(pread64)(file, data, size, at))
+
 int fsync(int file) { FAULT(file_counts(file), 0) return REAL(fsync)(file); }
 int fdatasync(int file) { FAULT(file_counts(file), 0) return REAL(fdatasync)(file); }
 int ftruncate(int file, off_t size) { FAULT(file_counts(file), 0) return REAL(ftruncate)(file, size); }

@@ -2,13 +2,14 @@
  * A run that is killed at any system call that writes, or whose disk fails there, loses nothing that was stored.
  * KVD_STRESS=1 goes through every call; else a few of them.
  */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { diagnoseDatabase } from '../../src/store/health.js';
 import { Store } from '../../src/store/store.js';
-import { faults, runWithFault, type Fault } from '../helpers/faults.js';
+import { faultEnvironment, faults, runWithFault, type Fault } from '../helpers/faults.js';
 
 const long = process.env.KVD_STRESS !== undefined;
 const writer = resolve('test/stress/writer.mjs');
@@ -66,6 +67,28 @@ describe.skipIf(faults === undefined)('a run (skipped without Linux and a C comp
       expect(runWithFault([writer, under], { under }), `${at}`).toMatchObject({ status: 0, stderr: '' });
       expectWhole(under);
     });
+  });
+
+  it('on a slow share comes to the same end', () => {
+    const under = fresh();
+    const delay = long ? 100 : 10;
+    const started = performance.now();
+    expect(runWithFault([writer, under], { under, delay })).toMatchObject({ status: 0, stderr: '' });
+    expect(performance.now() - started).toBeGreaterThan(calls * delay);
+    expectWhole(under);
+  });
+
+  it('beside another one, both of the same folder on a slow share, comes to the same end', async () => {
+    const under = fresh();
+    const env = faultEnvironment({ under, delay: long ? 100 : 10 });
+    const ended = [0, 1].map(() => {
+      const child = spawn(process.execPath, [writer, under], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      let said = '';
+      child.stdout.on('data', (data: Buffer) => (said += data.toString()));
+      return new Promise((done) => child.once('close', (code) => done({ code, said })));
+    });
+    expect(await Promise.all(ended)).toEqual([0, 1].map(() => ({ code: 0, said: '' })));
+    expectWhole(under);
   });
 
   it.each(['ENOSPC', 'EDQUOT', 'EIO', 'ESTALE', 'EROFS'] as const)(

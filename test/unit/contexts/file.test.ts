@@ -190,13 +190,14 @@ describe('a context as a file', () => {
     );
   });
 
-  it('meets 400 damaged files with nothing but clear errors and no tensor left', () => {
+  it('meets damaged files with nothing but clear errors and no tensor left', () => {
+    const runs = Number(process.env.KVD_FUZZ_RUNS ?? 400);
     const whole = readFileSync(path);
     const random = new Random('damage');
     const before = tf.memory().numTensors;
     const copy = join(folder, 'fuzz.safetensors');
     let refused = 0;
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < runs; i++) {
       const length = random.uniform() < 0.2 ? random.int(whole.length) : whole.length;
       const bytes = Buffer.from(whole.subarray(0, length));
       const at = random.int(Math.max(1, i % 2 === 0 ? Math.min(length, 4000) : length));
@@ -211,7 +212,7 @@ describe('a context as a file', () => {
       }
     }
     // What passes are flips in free text of the metadata, such as a document's name.
-    expect(refused).toBeGreaterThan(360);
+    expect(refused).toBeGreaterThan(0.9 * runs);
     expect(tf.memory().numTensors).toBe(before);
   });
 });

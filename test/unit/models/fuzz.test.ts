@@ -4,82 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, expect, it, vi } from 'vitest';
-import { UserError } from '../../../src/base/errors.js';
 import { readModelConfig } from '../../../src/models/config.js';
 import { openSafetensors } from '../../../src/models/safetensors.js';
+import { renderChat } from '../../../src/models/chat-template.js';
 import { loadTokenizer } from '../../../src/models/tokenizer.js';
+import { damage, refusals, runs, twist } from '../../helpers/fuzz.js';
 import { golden } from '../../helpers/golden.js';
 
-const runs = Number(process.env.KVD_FUZZ_RUNS ?? 60);
 const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
 
 // The tokenizers' library warns of patterns that it does not know.
 beforeAll(() => void vi.spyOn(console, 'warn').mockReturnValue());
-
-/** Bytes changed in the first 600 (where headers are) or anywhere, and the end cut off. */
-const damage = (bytes: Buffer): fc.Arbitrary<Buffer> =>
-  fc
-    .record({
-      changes: fc.array(
-        fc.tuple(fc.oneof(fc.nat(Math.min(600, bytes.length) - 1), fc.nat(bytes.length - 1)), fc.nat(255)),
-        { maxLength: 4 },
-      ),
-      length: fc.option(fc.nat(bytes.length), { freq: 4, nil: bytes.length }),
-    })
-    .map(({ changes, length }) => {
-      const copy = Buffer.from(bytes);
-      for (const [at, byte] of changes) copy[at] = byte;
-      return copy.subarray(0, length);
-    });
-
-const strange = fc.oneof(
-  fc.constantFrom(null, true, -1, 0, 1.5, 1e308, '', 'x', [], {}, [[]], { type: 'Sequence' }, '__proto__'),
-  fc.jsonValue({ maxDepth: 1 }),
-);
-
-/** One value, however deep, replaced by a strange one or left out. */
-const twist = (json: unknown): fc.Arbitrary<unknown> =>
-  fc
-    .record({
-      steps: fc.array(fc.nat(1e6), { minLength: 1, maxLength: 6 }),
-      value: strange,
-      remove: fc.boolean(),
-    })
-    .map(({ steps, value, remove }) => {
-      const copy = structuredClone(json) as Record<string, unknown>;
-      let at: Record<string, unknown> = copy;
-      for (const [i, step] of steps.entries()) {
-        const keys = Object.keys(at);
-        if (keys.length === 0) break;
-        const key = keys[step % keys.length]!;
-        const next = at[key];
-        if (i + 1 < steps.length && typeof next === 'object' && next !== null)
-          at = next as Record<string, unknown>;
-        else {
-          if (remove && !Array.isArray(at)) delete at[key];
-          else at[key] = value;
-          break;
-        }
-      }
-      return copy;
-    });
-
-/** How many of the mutations `read` refused, with nothing but UserErrors that name a place. */
-function refusals<T>(mutations: fc.Arbitrary<T>, read: (mutation: T) => void): number {
-  let refused = 0;
-  fc.assert(
-    fc.property(mutations, (mutation) => {
-      try {
-        read(mutation);
-      } catch (error) {
-        if (!(error instanceof UserError) || error.where === undefined) throw error;
-        refused += 1;
-      }
-    }),
-    { numRuns: runs, seed: 1 },
-  );
-  return refused;
-}
 
 it('safetensors', () => {
   const whole = readFileSync(join(golden('llama4-sharded'), 'model-00004-of-00004.safetensors'));
@@ -122,4 +57,83 @@ it.each(['llama2', 'llama3', 'unigram'])('tokenizer.json of %s', (name) => {
   expect(
     refusals(twist(JSON.parse(text.toString())), (value) => read(JSON.stringify(value))),
   ).toBeGreaterThan(0);
+});
+
+/** Pieces of templates, harmless and not: every combination is a template that somebody may ship. */
+const pieces = fc.constantFrom(
+  ...[
+    '{{ ',
+    ' }}',
+    '{% ',
+    ' %}',
+    '{# ',
+    ' #}',
+    '{%- ',
+    ' -%}',
+    ' | ',
+    '.',
+    '[',
+    ']',
+    '(',
+    ')',
+    '"',
+    "'",
+    ', ',
+    ' ~ ',
+  ],
+  ...[
+    'for m in messages',
+    'for i in range(1000000000)',
+    'endfor',
+    'if messages',
+    'elif x',
+    'else',
+    'endif',
+    'break',
+  ],
+  ...['set x = ', 'set ns = namespace(x="aa")', 'set ns.x = ns.x ~ ns.x', 'macro f(a)', 'endmacro', 'f(1)'],
+  ...[
+    'messages',
+    'm.content',
+    'm["role"]',
+    'bos_token',
+    'add_generation_prompt',
+    'true',
+    'none',
+    '1e999',
+    '-1',
+  ],
+  ...['constructor', '__proto__', 'prototype', 'process', 'require("fs")', 'globalThis', 'this', 'range(9)'],
+  ...[
+    'length',
+    'join',
+    'replace("a", "b")',
+    'tojson',
+    'items()',
+    'split("")',
+    'strftime_now("%Y")',
+    'selectattr',
+  ],
+);
+const templates = fc.oneof(
+  fc.array(fc.oneof(pieces, fc.string({ maxLength: 4 })), { maxLength: 24 }).map((parts) => parts.join('')),
+  fc
+    .array(pieces, { minLength: 1, maxLength: 3 })
+    .map((parts) => `{{ messages[0].content.${parts.join('.')} }}`),
+);
+
+it('chat templates', () => {
+  const messages = [{ role: 'user' as const, content: 'a' }];
+  let longest = 0;
+  const refused = refusals(templates, (template) => {
+    const started = performance.now();
+    try {
+      renderChat(template, [{ messages, add_generation_prompt: true }], { bos_token: '<s>' }, 'here');
+    } finally {
+      longest = Math.max(longest, performance.now() - started);
+    }
+  });
+  expect(refused).toBeGreaterThan(runs / 4);
+  // Two seconds for the template, the rest for a process to begin and end on a busy machine.
+  expect(longest).toBeLessThan(10_000);
 });

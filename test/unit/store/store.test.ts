@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../src/base/errors.js';
 import { databaseError } from '../../../src/store/connection.js';
 import { Store } from '../../../src/store/store.js';
@@ -93,6 +93,30 @@ describe('the store', () => {
     for (let step = 0; step < 50; step++)
       stores.forEach((store, i) => store.addMetrics(ids[i]!, step, { loss: step }));
     for (const id of ids) expect(stores[0]!.metrics(id).length).toBe(50);
+  });
+
+  it('keeps the order of runs, and no run ends before it began, whatever the clock does', () => {
+    const store = Store.open(fresh());
+    const noon = Date.UTC(2030, 0, 1, 12);
+    const day = 86_400_000;
+    vi.useFakeTimers({ toFake: ['Date'], now: noon });
+    try {
+      const made = [0, -day, -2 * day, 3 * day, -day, 0].map((jump, i) => {
+        vi.setSystemTime(noon + jump);
+        const id = store.createRun({ ...run, name: `run ${i}` });
+        vi.setSystemTime(noon + jump - day);
+        store.setStatus(id, 'finished');
+        return id;
+      });
+      const runs = store.listRuns();
+      expect(runs.map(({ id }) => id)).toEqual([...made].reverse());
+      for (const { startedAt, endedAt } of runs) expect(endedAt! >= startedAt).toBe(true);
+      store.setStatus(made[0]!, 'running');
+      expect(store.run(made[0]!).endedAt).toBeNull();
+    } finally {
+      vi.useRealTimers();
+      store.close();
+    }
   });
 
   it('refuses what it cannot use, and leaves it as it is', () => {
