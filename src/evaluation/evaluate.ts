@@ -193,7 +193,6 @@ export async function* evaluateBatches(
     if (results === undefined) return;
     yield results;
     if (await toStop(request)) return;
-    if (await toStop(request)) return;
   }
 }
 
