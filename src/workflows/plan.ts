@@ -177,8 +177,8 @@ async function estimate(
 function* smaller(experiment: Experiment): Generator<{ experiment: Experiment; said: string[] }> {
   const said: string[] = [];
   let { training, evaluation } = experiment;
-  const next = (line: string): { experiment: Experiment; said: string[] } => {
-    said.push(line);
+  const next = (...lines: string[]): { experiment: Experiment; said: string[] } => {
+    said.push(...lines);
     return { experiment: { ...experiment, training, evaluation }, said: [...said] };
   };
   if (training !== undefined && training.gradient_checkpointing !== true) {
@@ -188,7 +188,7 @@ function* smaller(experiment: Experiment): Generator<{ experiment: Experiment; s
   if (training !== undefined && training.micro_batch_size > 1) {
     const steps = training.micro_batch_size * training.gradient_accumulation_steps;
     training = { ...training, micro_batch_size: 1, gradient_accumulation_steps: steps };
-    yield next(`training.micro_batch_size=1 training.gradient_accumulation_steps=${steps}`);
+    yield next('training.micro_batch_size=1', `training.gradient_accumulation_steps=${steps}`);
   }
   if (evaluation !== undefined && evaluation.batch_size > 1) {
     evaluation = { ...evaluation, batch_size: 1 };

@@ -37,7 +37,9 @@ it('a named GPU: what fits, and with which settings the rest would', () => {
   const refused = plan(...large);
   expect(refused.status).toBe(2);
   const remedy = /It does not fit\. It fits with (--set .*)\.$/m.exec(refused.stdout)![1]!;
-  expect(remedy).toContain('training.micro_batch_size=1 training.gradient_accumulation_steps=4096');
+  expect(remedy).toContain(
+    '--set training.micro_batch_size=1 --set training.gradient_accumulation_steps=4096',
+  );
   expect(plan(...large, ...remedy.split(' ')).stdout).toContain('It fits.');
 });
 
