@@ -44,7 +44,7 @@ const rules: Record<string, Rule> = {
     ],
     unary,
   ),
-  ...named(['ZerosLike', 'OnesLike', 'Reverse', 'Cumsum'], unary),
+  ...named(['ZerosLike', 'OnesLike', 'Reverse', 'Cumsum', 'ClipByValue'], unary),
   ...named(['Add', 'Sub', 'Multiply', 'RealDiv', 'FloorDiv', 'Maximum', 'Minimum', 'Mod', 'Pow'], binary),
   ...named(['SquaredDifference', 'Prelu'], binary),
   ...named(['Equal', 'NotEqual', 'Less', 'LessEqual', 'Greater', 'GreaterEqual'], compared),
