@@ -142,10 +142,14 @@ function checkModel(path: string, info: ContextInfo, { name, hash, model, tokeni
     );
   }
   if (info.tokenizer !== tokenizer.hash) {
-    throw new UserError('wrong-tokenizer', "was made with another tokenizer.json than this model's", {
-      where: path,
-      hint: 'Use the model folder as it was, or compress the document again.',
-    });
+    throw new UserError(
+      'wrong-tokenizer',
+      "was made with another tokenizer or chat template than this model's",
+      {
+        where: path,
+        hint: 'Use the model folder as it was, or compress the document again.',
+      },
+    );
   }
 }
 

@@ -5,7 +5,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { UserError } from '../base/errors.js';
 import { readJson, readText } from '../base/files.js';
-import { sha256 } from '../base/hash.js';
+import { canonicalJson, sha256 } from '../base/hash.js';
 import { chatPrompt, plainPrompt, type PromptTemplate } from './prompt-template.js';
 import { nestsRepeats, patternsIn } from './tokenizer-patterns.js';
 import { SectionEncoder, type LibraryTokenizer, type Text } from './section-encoder.js';
@@ -31,7 +31,7 @@ export interface Tokenizer {
   /** What stands before a text where no chat template says: the beginning of sequence, or nothing. */
   readonly prefixIds: readonly number[];
   readonly promptTemplate: PromptTemplate;
-  /** SHA-256 of tokenizer.json. */
+  /** SHA-256 of tokenizer.json, what is read of tokenizer_config.json, and the chat template. */
   readonly hash: string;
 }
 
@@ -92,16 +92,23 @@ function prefixIds(library: LibraryTokenizer, config: Config, bosId: number | un
   return whole.slice(0, Math.max(0, at));
 }
 
+const TEMPLATE = 'chat_template.jinja';
+
+/** The chat template where it has a file of its own. */
+function templateFile(folder: string): string | undefined {
+  const path = join(folder, TEMPLATE);
+  return existsSync(path) ? readText(path) : undefined;
+}
+
 function promptOf(config: Config, folder: string, configPath: string): PromptTemplate {
   const { kvd_prompt: own } = config;
   if (own !== undefined) return { ...plainPrompt, question: `${own.question} `, answer: own.answer };
-  const file = join(folder, 'chat_template.jinja');
-  const inFile = existsSync(file);
-  const template = inFile ? readText(file) : config.chat_template;
+  const inFile = templateFile(folder);
+  const template = inFile ?? config.chat_template;
   if (template === null || template === undefined) return plainPrompt;
   const names = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const;
   const variables = Object.fromEntries(names.map((name) => [name, config[name] ?? '']));
-  return chatPrompt(template, variables, inFile ? file : configPath);
+  return chatPrompt(template, variables, inFile === undefined ? configPath : join(folder, TEMPLATE));
 }
 
 /** The tokenizer in `folder`; a damaged one is a UserError that names the file. */
@@ -167,6 +174,6 @@ export function loadTokenizer(folder: string): Tokenizer {
     padId: idOf('pad_token', config.pad_token) ?? eosToken,
     prefixIds: promptTemplate.whole ? [] : guarded(() => prefixIds(library, config, bosId)),
     promptTemplate,
-    hash: sha256(readText(path, MAX_BYTES)),
+    hash: sha256([readText(path, MAX_BYTES), canonicalJson(config), templateFile(folder) ?? ''].join('\n')),
   };
 }

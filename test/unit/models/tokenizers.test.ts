@@ -105,6 +105,35 @@ describe.each(Object.keys(chat.templates))(
   },
 );
 
+it('its hash tells other words, settings and templates apart, and no other formatting', () => {
+  const hashOf = (change: (folder: string) => void): string => {
+    const folder = mkdtempSync(join(tmpdir(), 'kvd-tokenizer-'));
+    cpSync('models/nano/llama-small', folder, { recursive: true });
+    change(folder);
+    return loadTokenizer(folder).hash;
+  };
+  const config = (folder: string, edit: object, indent?: number): void => {
+    const path = join(folder, 'tokenizer_config.json');
+    const old = JSON.parse(readFileSync(path, 'utf8')) as object;
+    writeFileSync(path, JSON.stringify({ ...old, ...edit }, null, indent));
+  };
+  const same = hashOf(() => undefined);
+  expect(hashOf((folder) => config(folder, {}, 7))).toBe(same);
+  const others = [
+    hashOf((folder) => config(folder, { add_bos_token: false })),
+    hashOf((folder) => writeFileSync(join(folder, 'chat_template.jinja'), '{{ messages[0].content }}')),
+    hashOf((folder) =>
+      writeFileSync(
+        join(folder, 'tokenizer.json'),
+        readFileSync(join(folder, 'tokenizer.json'), 'utf8')
+          .replace('"\u0120mild"', '"\u0120wild"')
+          .replace('"Ġmild"', '"Ġwild"'),
+      ),
+    ),
+  ];
+  expect(new Set([same, ...others]).size).toBe(4);
+});
+
 it("ends an answer with the end of the model's turn, not of the text", () => {
   const { tokenizer } = chatTokenizer('gemma');
   expect(tokenizer.eosId).toBe(tokenizer.tokenToId('<end_of_turn>'));
