@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Registry } from '../base/registry.js';
 import { competeInLayers } from './competition.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { criticalkv } from './criticalkv.js';
 import { pyramidkv } from './pyramidkv.js';
 import { safeguardOption, safeRows } from './safeguard.js';
@@ -22,10 +22,7 @@ export const adakv = defineWrapper(inner, {
   reference: 'Ada-KV, arXiv 2407.11550; kvpress AdaKVPress',
   kvpress: {
     press: 'AdaKVPress',
-    options: (params) => {
-      const of = kvpressInner(inner, params);
-      return of && { alpha_safeguard: params['alpha_safeguard'], of };
-    },
+    options: ofPress(inner, 'alpha_safeguard'),
   },
   options: z.strictObject({
     of: ofOption(inner, 'snapkv'),

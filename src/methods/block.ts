@@ -6,7 +6,7 @@ import { bestFirst } from './arrays.js';
 import type { CompressionRequest } from './method.js';
 import { bySequence } from './rows.js';
 import type { Ranking } from './scoring.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { withSinksAndPadding } from './selection.js';
 import { defineWrapper, ofOption, type Scores } from './wrapper.js';
@@ -79,10 +79,7 @@ export const block = defineWrapper(scorings, {
   reference: 'KeyDiff, arXiv 2504.15364; kvpress BlockPress',
   kvpress: {
     press: 'BlockPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      return of && { of, block_size: params['block_size'] };
-    },
+    options: ofPress(scorings, 'block_size'),
     scores: 'order',
   },
   options: z.strictObject({

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { applyRotary } from '../models/ops.js';
 import { inverse } from './cholesky.js';
 import { behindSinks, futureOption, meanRotation } from './future-queries.js';
+import { unitRows } from './rows.js';
 import { defineScoring, evenRanking } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
 
@@ -14,16 +15,14 @@ const options = z.strictObject({
   epsilon: z.number().min(0).default(1e-6).describe('added to relevance within the capacity'),
 });
 
-function unit<T extends tf.Tensor>(x: T): T {
-  return tf.div(x, tf.maximum(tf.norm(x, 'euclidean', -1, true), 1e-12)) as T;
-}
+const LEAST = 1e-12;
 
 /** exp(τ·(likeness − the greatest of a head)) of keys to the mean query, 0 where nothing counts: [batch, heads, tokens]. */
 function relevance(anchors: tf.Tensor4D, keys: tf.Tensor4D, counted: tf.Tensor4D, tau: number): tf.Tensor3D {
   const [batch, kvHeads, tokens, headDim] = keys.shape;
   const heads = anchors.shape[1];
-  const grouped = tf.reshape(unit(anchors), [batch, kvHeads, heads / kvHeads, headDim]);
-  const likeness = tf.reshape(tf.matMul(grouped, unit(keys), false, true), [batch, heads, tokens]);
+  const grouped = tf.reshape(unitRows(anchors, LEAST), [batch, kvHeads, heads / kvHeads, headDim]);
+  const likeness = tf.reshape(tf.matMul(grouped, unitRows(keys, LEAST), false, true), [batch, heads, tokens]);
   const real = tf.reshape(counted, [batch, 1, tokens]);
   const logits = tf.add(tf.mul(tf.clipByValue(likeness, -1, 1), tau), tf.mul(tf.sub(real, 1), 1e9));
   return tf.mul(tf.exp(tf.sub(logits, tf.max(logits, 2, true))), real) as tf.Tensor3D;

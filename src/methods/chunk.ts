@@ -5,7 +5,7 @@ import type { CompressionRequest } from './method.js';
 import { bestFirst, scoreArrays, withScores, type HeadScores } from './arrays.js';
 import { apportion } from './folding.js';
 import type { Ranking } from './scoring.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption, type Scores } from './wrapper.js';
 
@@ -74,10 +74,7 @@ export const chunk = defineWrapper(scorings, {
   reference: 'kvpress ChunkPress',
   kvpress: {
     press: 'ChunkPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      return of && { of, chunk_length: params['chunk_length'] };
-    },
+    options: ofPress(scorings, 'chunk_length'),
     scores: 'order',
   },
   options: z.strictObject({

@@ -1,7 +1,7 @@
 /** ChunkKV: neighbouring rows stay or go together. */
 import { z } from 'zod';
 import { bestFirst, scoreArrays, withScores, type HeadScores } from './arrays.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
 
@@ -32,10 +32,7 @@ export const chunkkv = defineWrapper(scorings, {
   reference: 'ChunkKV, arXiv 2502.00299; kvpress ChunkKVPress',
   kvpress: {
     press: 'ChunkKVPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      return of && { of, chunk_length: params['chunk_length'] };
-    },
+    options: ofPress(scorings, 'chunk_length'),
     scores: 'order',
   },
   options: z.strictObject({

@@ -23,8 +23,8 @@ const options = z.strictObject({
 /**
  * kvpress's CompactorPress: the sum of standardised chunked attention and, times the share of rows that go, standardised
  * leverage of the rows between 8 sinks and the last 4, which stay. Keys no wider than the sketch are taken as they are
-(see `leverage`). A last chunk of fewer rows attends to itself alone; kvpress lets the zeros that fill it up take part,
-since its mask adds −1e-9.
+ * (see `leverage`). A last chunk of fewer rows attends to itself alone; kvpress lets the zeros that fill it up take part,
+ * since its mask adds −1e-9.
  */
 export const compactor = defineScoring({
   name: 'compactor',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { competeInLayers } from './competition.js';
 import { criticalOptions, weighedScores } from './critical-scores.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { safeguardOption, safeRows } from './safeguard.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
@@ -17,11 +17,7 @@ export const criticaladakv = defineWrapper(scorings, {
   reference: 'CriticalKV, arXiv 2502.03805; kvpress CriticalAdaKVPress',
   kvpress: {
     press: 'CriticalAdaKVPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      const { alpha_safeguard, epsilon, first_stage_ratio } = params;
-      return of && { of, alpha_safeguard, epsilon, first_stage_ratio };
-    },
+    options: ofPress(scorings, 'alpha_safeguard', 'epsilon', 'first_stage_ratio'),
     scores: 'order',
   },
   options: z.strictObject({ of: ofOption(scorings, 'snapkv'), ...safeguardOption, ...criticalOptions }),

@@ -1,7 +1,7 @@
 /** CriticalKV: scores weighed by what a row's value does to the output. */
 import { z } from 'zod';
 import { criticalOptions, weighedScores } from './critical-scores.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
 
@@ -15,10 +15,7 @@ export const criticalkv = defineWrapper(scorings, {
   reference: 'CriticalKV, arXiv 2502.03805; kvpress CriticalKVPress',
   kvpress: {
     press: 'CriticalKVPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      return of && { of, epsilon: params['epsilon'], first_stage_ratio: params['first_stage_ratio'] };
-    },
+    options: ofPress(scorings, 'epsilon', 'first_stage_ratio'),
     scores: 'values',
   },
   options: z.strictObject({ of: ofOption(scorings, 'snapkv'), ...criticalOptions }),

@@ -1,7 +1,7 @@
 /** Entropy-gated ChunkKV: chunks that owe their score to a few rows keep those alone. */
 import { z } from 'zod';
 import { bestFirst, scoreArrays, withScores, type HeadScores } from './arrays.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
 
@@ -68,11 +68,7 @@ export const entropyChunkkv = defineWrapper(scorings, {
   reference: 'after ChunkKV, arXiv 2502.00299; kvpress EntropyGatedChunkKVPress',
   kvpress: {
     press: 'EntropyGatedChunkKVPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      const { chunk_length, low_entropy_chunk_length } = params;
-      return of && { of, chunk_length, low_entropy_chunk_length };
-    },
+    options: ofPress(scorings, 'chunk_length', 'low_entropy_chunk_length'),
     scores: 'order',
   },
   options: z.strictObject({

@@ -5,7 +5,7 @@ import { PAD_POSITION } from '../models/batch.js';
 import { evenCounts, gatherRows, type KvCache } from '../models/cache.js';
 import { applyRotary } from '../models/ops.js';
 import { RotaryCache } from '../models/rotary-cache.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
 import { keepRanked } from './scoring.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
@@ -78,10 +78,7 @@ export const keyRerotation = defineWrapper(scorings, {
   reference: 'kvpress KeyRerotationPress; StreamingLLM, arXiv 2309.17453, places rows so',
   kvpress: {
     press: 'KeyRerotationPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      return of && { of };
-    },
+    options: ofPress(scorings),
   },
   options: z.strictObject({ of: ofOption(scorings, 'streaming') }),
   ownPositions: true,

@@ -2,13 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { questionOption, rankByRows, seenBatch } from './prefill.js';
-import { realRows } from './rows.js';
+import { realRows, unitRows } from './rows.js';
 import { defineScoring, type Rows } from './scoring.js';
 import { sinkOption } from './selection.js';
 
 /** −cos(k, mean of the normalised keys) of each KV head. */
 function unlikeness({ keys, extents }: Rows): tf.Tensor3D {
-  const unit = tf.div(keys, tf.maximum(tf.norm(keys, 'euclidean', -1, true), 1e-12));
+  const unit = unitRows(keys, 1e-12);
   const real = tf.expandDims(realRows(extents, keys.shape[2]), 3);
   const mean = tf.div(tf.sum(tf.mul(unit, real), 2, true), tf.sum(real, 2, true));
   const length = tf.maximum(tf.norm(mean, 'euclidean', -1), 1e-8);

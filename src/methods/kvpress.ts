@@ -25,14 +25,15 @@ export function fromKvpress<M extends Method>(
 }
 
 /**
- * What a wrapper's parameters name as the press inside, as our `of`. Its parameters are `inner_params`, or stand among
- * the wrapper's own.
+ * A wrapper's options from its press's parameters: the press inside, whose own are `inner_params` or stand among the
+ * wrapper's, as our `of`, and those that both name alike; undefined where we do not have the press inside.
  */
-export function kvpressInner(
-  registry: Registry<Method>,
-  params: Readonly<Record<string, unknown>>,
-): Named | undefined {
-  const own = (params['inner_params'] ?? params) as Readonly<Record<string, unknown>>;
-  const found = fromKvpress(registry, String(params['inner']), own);
-  return found && { name: found.method.name, ...found.options };
+export function ofPress(registry: Registry<Method>, ...alike: string[]): KvpressName['options'] {
+  return (params) => {
+    const own = (params['inner_params'] ?? params) as Readonly<Record<string, unknown>>;
+    const found = fromKvpress(registry, String(params['inner']), own);
+    if (found === undefined) return undefined;
+    const same = alike.map((name) => [name, params[name]] as const);
+    return { of: { name: found.method.name, ...found.options }, ...Object.fromEntries(same) };
+  };
 }

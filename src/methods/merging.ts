@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { PAD_POSITION } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
-import { kvpressInner } from './kvpress.js';
+import { ofPress } from './kvpress.js';
+import { unitRows } from './rows.js';
 import { keepRanked, type Ranking } from './scoring.js';
 import { scorings } from './scorings.js';
 import { defineWrapper, ofOption } from './wrapper.js';
@@ -13,10 +14,6 @@ const EPSILON = 1e-6;
 interface Gates {
   similarity_threshold: number;
   merge_fraction: number;
-}
-
-function unit(keys: tf.Tensor4D): tf.Tensor4D {
-  return tf.div(keys, tf.maximum(tf.norm(keys, 'euclidean', -1, true), EPSILON)) as tf.Tensor4D;
 }
 
 /** The value at a share of the way through sorted ones, between two neighbours in proportion. */
@@ -76,7 +73,7 @@ function mergedValues({ cache, extents }: Ranking, kept: KvCache, layer: number,
   const held = tf.broadcastTo(positions, [batch, heads, width]).dataSync() as Float32Array;
   const similarity = tf.tidy(() => {
     const padding = tf.expandDims(tf.greaterEqual(positions, PAD_POSITION), 2);
-    const likeness = tf.matMul(unit(keys), unit(kept.keys[layer]!), false, true);
+    const likeness = tf.matMul(unitRows(keys, EPSILON), unitRows(kept.keys[layer]!, EPSILON), false, true);
     const real = tf.where(tf.broadcastTo(padding, likeness.shape), tf.fill(likeness.shape, -2), likeness);
     return [tf.max(real, 3).dataSync(), tf.argMax(real, 3).dataSync()] as const;
   });
@@ -112,11 +109,7 @@ export const merging = defineWrapper(scorings, {
   reference: 'after ToMe, arXiv 2210.09461, and D2O, arXiv 2406.13035; kvpress MergingPress',
   kvpress: {
     press: 'MergingPress',
-    options: (params) => {
-      const of = kvpressInner(scorings, params);
-      const { similarity_threshold, merge_fraction } = params;
-      return of && { of, similarity_threshold, merge_fraction };
-    },
+    options: ofPress(scorings, 'similarity_threshold', 'merge_fraction'),
   },
   options: z.strictObject({
     of: ofOption(scorings, 'snapkv'),

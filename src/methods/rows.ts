@@ -26,3 +26,8 @@ export function bySequence(
   );
   return tf.concat(all, 0);
 }
+
+/** Rows brought to length 1 along the last axis; those shorter than `least` are divided by it. */
+export function unitRows<T extends tf.Tensor>(x: T, least: number): T {
+  return tf.div(x, tf.maximum(tf.norm(x, 'euclidean', -1, true), least)) as T;
+}

@@ -100,10 +100,14 @@ function templateFile(folder: string): string | undefined {
   return existsSync(path) ? readText(path) : undefined;
 }
 
-function promptOf(config: Config, folder: string, configPath: string): PromptTemplate {
+function promptOf(
+  config: Config,
+  inFile: string | undefined,
+  folder: string,
+  configPath: string,
+): PromptTemplate {
   const { kvd_prompt: own } = config;
   if (own !== undefined) return { ...plainPrompt, question: `${own.question} `, answer: own.answer };
-  const inFile = templateFile(folder);
   const template = inFile ?? config.chat_template;
   if (template === null || template === undefined) return plainPrompt;
   const names = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const;
@@ -155,7 +159,8 @@ export function loadTokenizer(folder: string): Tokenizer {
   const bosId = idOf('bos_token', config.bos_token);
   const eosToken = idOf('eos_token', config.eos_token);
   if (eosToken === undefined) throw refuse(configPath, 'names no eos_token');
-  const promptTemplate = promptOf(config, folder, configPath);
+  const templateInFile = templateFile(folder);
+  const promptTemplate = promptOf(config, templateInFile, folder, configPath);
   const added = library.get_added_tokens_decoder();
   const ends = guarded(() => encoder.encode([{ control: promptTemplate.end }], true)).filter(
     (id) => added.get(id)?.special,
@@ -174,6 +179,6 @@ export function loadTokenizer(folder: string): Tokenizer {
     padId: idOf('pad_token', config.pad_token) ?? eosToken,
     prefixIds: promptTemplate.whole ? [] : guarded(() => prefixIds(library, config, bosId)),
     promptTemplate,
-    hash: sha256([readText(path, MAX_BYTES), canonicalJson(config), templateFile(folder) ?? ''].join('\n')),
+    hash: sha256([readText(path, MAX_BYTES), canonicalJson(config), templateInFile ?? ''].join('\n')),
   };
 }
