@@ -63,8 +63,5 @@ export function watchProducts(backend, see) {
       return run.call(backend, op, attributes, inputs, ...rest);
     };
   }
-  return () => {
-    delete backend.executeSingleOutput;
-    delete backend.executeMultipleOutputs;
-  };
+  return () => void Object.assign(backend, { executeSingleOutput, executeMultipleOutputs });
 }
