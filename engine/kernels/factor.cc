@@ -9,14 +9,17 @@ namespace kvd {
 namespace {
 
 constexpr int64_t kLine = 64;
-// Rows that are worth going through a matrix for, and so many floats that stay in a core's cache.
-constexpr int64_t kMostRows = 64, kFewestRows = 16, kCached = 1 << 17;
+// At most so many rows go through a matrix at once: reading the matrix anew costs little beside them, and more would not
+// stay in a core's cache (docs/lab-log.md).
+constexpr int64_t kMostRows = 160;
+
+int64_t UpTo(int64_t multiple, int64_t x) { return (x + multiple - 1) / multiple * multiple; }
 
 }  // namespace
 
 Floats NewFloats(int64_t count) {
   const int64_t bytes = std::max<int64_t>(1, count) * static_cast<int64_t>(sizeof(float));
-  void* memory = std::aligned_alloc(kLine, (bytes + kLine - 1) / kLine * kLine);
+  void* memory = std::aligned_alloc(kLine, UpTo(kLine, bytes));
   if (memory == nullptr) std::abort();
   return Floats(static_cast<float*>(memory));
 }
@@ -38,8 +41,9 @@ void Factor::Multiply(int64_t rows, const float* a, int64_t a_row, float* c, int
 }
 
 void ForRows(int64_t rows, int64_t floats, const std::function<void(int64_t, int64_t, float*)>& each) {
-  const int64_t fair = rows / (4 * ThreadCount()), cached = kCached / std::max<int64_t>(1, floats);
-  const int64_t piece = std::max(kFewestRows, std::min({kMostRows, fair, cached}) / 8 * 8);
+  // As many pieces for each thread, of whole tiles.
+  const int64_t round = 2 * ThreadCount(), pieces = UpTo(round, (rows + kMostRows - 1) / kMostRows);
+  const int64_t piece = UpTo(inner().tall / 2, (rows + pieces - 1) / pieces);
   ParallelFor((rows + piece - 1) / piece, [&](int64_t i) {
     const int64_t first = i * piece, count = std::min(piece, rows - first);
     const Floats scratch = NewFloats(count * floats);

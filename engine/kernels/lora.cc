@@ -11,7 +11,7 @@ namespace {
 // Rows of one group at least, and groups at most: each has sums as large as the matrices.
 constexpr int64_t kFewestRows = 128, kMostGroups = 16;
 // Rows that are taken in at once.
-constexpr int64_t kRows = 64;
+constexpr int64_t kRows = 128;
 
 }  // namespace
 

@@ -45,6 +45,8 @@ void Product(int rows, int columns, int depth, const float* a, int64_t a_row, in
     Stripe<KVD_TILE_ROWS>(a + m * a_row, a_row, a_depth, b, b_row, columns, depth, c + m * c_row, c_row, add);
   for (; m + 4 <= rows && KVD_TILE_ROWS > 4; m += 4)
     Stripe<4>(a + m * a_row, a_row, a_depth, b, b_row, columns, depth, c + m * c_row, c_row, add);
+  for (; m + 2 <= rows; m += 2)
+    Stripe<2>(a + m * a_row, a_row, a_depth, b, b_row, columns, depth, c + m * c_row, c_row, add);
   for (; m < rows; m++)
     Stripe<1>(a + m * a_row, a_row, a_depth, b, b_row, columns, depth, c + m * c_row, c_row, add);
 }
