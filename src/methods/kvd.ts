@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { fused, fusedAvailable } from '../engine/fused.js';
-import type { TokenBatch } from '../models/batch.js';
+import { flatRows, type TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
 import { borrowedScores, scoresOption } from './borrowed-scores.js';
@@ -22,11 +22,14 @@ import { defineMethod } from './method.js';
 import {
   hideRows,
   keepSelected,
+  keepTokens,
+  markTokens,
   perLayer,
   SCORER_WEIGHTS,
   scorerOptions,
   scorerTensors,
   scoreTokens,
+  selectedTokens,
   selectTokens,
 } from './scorer.js';
 import { requestBatch, sinkOption } from './selection.js';
@@ -52,9 +55,11 @@ const options = z.strictObject({
 });
 
 /**
- * The whole context encoded by the adapted model (section 3.2), all rows still there.
+ * The whole context encoded by the adapted model (section 3.2), all rows still there, but in the last layer those of
+ * `alone` where they are given.
  * @param scores [batch, heads, tokens]
  * @param told [batch, 1, tokens] of 0 and 1: the tokens of which the encoder is told that they are selected
+ * @param alone tokens of each sequence that all layers and heads keep
  */
 export function encodeContext(
   model: Decoder,
@@ -62,6 +67,7 @@ export function encodeContext(
   adapter: KvdAdapter,
   scores: tf.Tensor3D,
   told: tf.Tensor3D,
+  alone?: readonly (readonly number[])[],
 ): KvCache {
   const { routing } = adapter.settings;
   const column = tf.reshape(told, [batch.batch * batch.tokens, 1]) as tf.Tensor2D;
@@ -69,9 +75,15 @@ export function encodeContext(
     lora: { adapter: adapter.lora, ...(routing === true && { routing: { q: column, o: column } }) },
     ...(adapter.marker && { embeddingOffset: tf.matMul(column, adapter.marker) }),
     cacheOnly: true,
+    lastTokens: alone,
   });
   if (!decays(adapter)) return cache;
-  const gates = perLayer(tf.expandDims(tf.sigmoid(scores), 3), cache.keys.length);
+  const all = tf.expandDims(tf.sigmoid(scores), 3);
+  const gates = perLayer(all, cache.keys.length);
+  if (alone !== undefined) {
+    const theirs = tf.gather(tf.reshape(all, [-1]), tf.tensor1d(flatRows(alone, batch.tokens), 'int32'));
+    gates[gates.length - 1] = tf.reshape(theirs, [batch.batch, 1, -1, 1]);
+  }
   const scaled = (rows: tf.Tensor4D, factors: tf.Tensor): tf.Tensor4D =>
     fusedAvailable()
       ? (fused('KvdScaleRows', { rows, factors }, {})[0] as tf.Tensor4D)
@@ -91,16 +103,24 @@ function scoresOf({ model, batch, kept, hidden }: EncodeRequest, adapter: KvdAda
   return borrowedScores(model, batch, kept, scores, adapter.scorer.output.shape[1] > 1);
 }
 
-/** Scores, and the whole encoded context; where heads select for themselves, the encoder is told what their mean selects. */
+/** Scores, and the encoded context; where heads select for themselves, the encoder is told what their mean selects. */
 function encode(
   { model, batch, kept, hidden }: EncodeRequest,
   adapter: KvdAdapter,
-): { cache: KvCache; scores: tf.Tensor3D; told: tf.Tensor3D } {
+): { cache: KvCache; scores: tf.Tensor3D; told: tf.Tensor3D; alone?: number[][] } {
   const { n_sink } = adapter.settings;
   const scores = scoresOf({ model, batch, kept, hidden }, adapter);
-  const common = scores.shape[1] === 1 ? scores : (tf.mean(scores, 1, true) as tf.Tensor3D);
-  const told = selectTokens(common, batch, kept, n_sink);
-  return { cache: encodeContext(model, batch, adapter, scores, told), scores, told };
+  const shared = scores.shape[1] === 1;
+  const common = shared ? scores : (tf.mean(scores, 1, true) as tf.Tensor3D);
+  const selected = selectedTokens(common, batch, kept, n_sink);
+  const told = markTokens(selected, common.shape);
+  const alone = shared ? selected : undefined;
+  return {
+    cache: encodeContext(model, batch, adapter, scores, told, alone),
+    scores,
+    told,
+    ...(alone && { alone }),
+  };
 }
 
 export const kvdTrainable: Trainable<KvdAdapter> = {
@@ -131,12 +151,10 @@ export const kvdTrainable: Trainable<KvdAdapter> = {
   frozenLayers: ({ settings }) => (settings.scores === undefined ? settings.eta : undefined),
   // Rows that are not selected are masked rather than gathered: both give the same logits.
   encode: (request, adapter) => {
-    const { cache, scores, told } = encode(request, adapter);
+    const { cache, scores, told, alone } = encode(request, adapter);
+    if (alone !== undefined) return { cache: hideRows(cache, told, cache.keys.length - 1) };
     const { batch, kept } = request;
-    const shared = scores.shape[1] === 1;
-    return {
-      cache: hideRows(cache, shared ? told : selectTokens(scores, batch, kept, adapter.settings.n_sink)),
-    };
+    return { cache: hideRows(cache, selectTokens(scores, batch, kept, adapter.settings.n_sink)) };
   },
   save: saveAdapter,
   load: loadAdapter,
@@ -158,8 +176,10 @@ export const kvd = defineMethod({
       const batch = requestBatch(request);
       const { eta, n_sink, scores: borrowed } = adapter.settings;
       const hidden = borrowed === undefined ? model.forward(batch, { layers: eta }).hidden : undefined;
-      const { cache: whole, scores } = encode({ model, batch, kept, hidden }, adapter);
-      return keepSelected(whole, scores, batch, kept, n_sink);
+      const { cache: whole, scores, alone } = encode({ model, batch, kept, hidden }, adapter);
+      return alone === undefined
+        ? keepSelected(whole, scores, batch, kept, n_sink)
+        : keepTokens(whole, alone);
     });
     return { cache, kept: [...kept] };
   },

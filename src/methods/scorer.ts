@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { fused, fusedAvailable, recording } from '../engine/fused.js';
 import type { Random } from '../engine/random.js';
-import { PAD_POSITION, span, type TokenBatch } from '../models/batch.js';
-import type { KvCache } from '../models/cache.js';
+import { flatRows, PAD_POSITION, span, type TokenBatch } from '../models/batch.js';
+import { evenCounts, gatherRows, type KvCache } from '../models/cache.js';
 import type { ModelConfig } from '../models/config.js';
 import { normalMatrix, readMatrix, withSafetensors, writeMatrices } from './matrices.js';
 import { keepTopRows, sinkCounts, topRows, type Extents } from './selection.js';
@@ -153,26 +153,47 @@ export function scoreTokens(
   return tf.add<tf.Tensor3D>(tf.mul(unit, scorer.spread), scorer.bias);
 }
 
+/** The selected tokens of each sequence and head, best first: batch·heads lists of them. */
+export function selectedTokens(
+  scores: tf.Tensor3D,
+  extents: Extents,
+  kept: readonly number[],
+  sinks: number,
+): number[][] {
+  return tf.tidy(() => {
+    const [batch, heads] = scores.shape;
+    const width = Math.max(...kept);
+    const rows = topRows(scores, extents, sinks, width).dataSync();
+    return Array.from({ length: batch * heads }, (_, list) => [
+      ...rows.subarray(list * width, list * width + kept[Math.floor(list / heads)]!),
+    ]);
+  });
+}
+
 /**
- * 1 for selected tokens, 0 for the others, as the scores [batch, heads, tokens]; not differentiable.
+ * 1 for selected tokens, 0 for the others, as the scores; not differentiable.
+ * @param selected `batch·heads` lists of tokens
+ * @param shape [batch, heads, tokens]
  */
+export function markTokens(
+  selected: readonly (readonly number[])[],
+  shape: [batch: number, heads: number, tokens: number],
+): tf.Tensor3D {
+  const marks = new Float32Array(shape[0] * shape[1] * shape[2]);
+  selected.forEach((tokens, list) => {
+    for (const token of tokens) marks[list * shape[2] + token] = 1;
+  });
+  return tf.tensor3d(marks, shape);
+}
+
+/** Marks of the tokens that scores [batch, heads, tokens] select. */
 export function selectTokens(
   scores: tf.Tensor3D,
   extents: Extents,
   kept: readonly number[],
   sinks: number,
 ): tf.Tensor3D {
-  return tf.tidy(() => {
-    const [batch, heads, tokens] = scores.shape;
-    const width = Math.max(...kept);
-    const rows = topRows(scores, extents, sinks, width).dataSync();
-    const chosen = new Float32Array(batch * heads * tokens);
-    for (let list = 0; list < batch * heads; list++) {
-      const count = kept[Math.floor(list / heads)]!;
-      for (let i = 0; i < count; i++) chosen[list * tokens + rows[list * width + i]!] = 1;
-    }
-    return tf.tensor3d(chosen, scores.shape);
-  });
+  return markTokens(selectedTokens(scores, extents, kept, sinks), scores.shape);
 }
 
 /** What layers share, or each layer's heads of it: per layer [batch, 1 or kvHeads, …] of [batch, heads, …]. */
@@ -192,12 +213,48 @@ export function keepSelected(
 }
 
 /**
+ * The selected rows of a cache whose last layer holds them alone, in their order; all layers and heads keep the same.
+ * @param selected tokens of each sequence
+ */
+export function keepTokens(cache: KvCache, selected: readonly (readonly number[])[]): KvCache {
+  const before = cache.keys.length - 1;
+  const rows = tf.tensor3d(
+    flatRows(selected, 0),
+    [selected.length, 1, cache.keys[before]!.shape[2]],
+    'int32',
+  );
+  const counts = evenCounts(
+    selected.map(({ length }) => length),
+    before,
+  );
+  const lower = {
+    ...cache,
+    keys: cache.keys.slice(0, before),
+    values: cache.values.slice(0, before),
+    positions: cache.positions.slice(0, before),
+  };
+  const kept = gatherRows(
+    lower,
+    lower.keys.map(() => rows),
+    counts,
+  );
+  return {
+    ...cache,
+    keys: [...kept.keys, cache.keys[before]!],
+    values: [...kept.values, cache.values[before]!],
+    positions: [...kept.positions, kept.positions[0] ?? cache.positions[before]!],
+  };
+}
+
+/**
  * A whole cache with unselected rows hidden from every query: the same logits as without them.
  * @param selected [batch, heads, tokens] of 0 and 1
+ * @param layers how many hold all rows; those behind them stay as they are
  */
-export function hideRows(cache: KvCache, selected: tf.Tensor3D): KvCache {
-  const layers = cache.keys.length;
+export function hideRows(cache: KvCache, selected: tf.Tensor3D, layers = cache.keys.length): KvCache {
+  if (layers === 0) return cache;
   const everywhere = tf.broadcastTo(cache.positions[0]!, selected.shape);
   const hidden = tf.where(tf.greater(selected, 0), everywhere, tf.fill(selected.shape, PAD_POSITION));
-  return { ...cache, positions: perLayer(hidden as tf.Tensor3D, layers) };
+  const positions = [...perLayer(hidden as tf.Tensor3D, layers), ...cache.positions.slice(layers)];
+  return { ...cache, positions };
 }

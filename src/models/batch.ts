@@ -39,6 +39,19 @@ export function span(
   return marks;
 }
 
+/**
+ * Rows of the flattened batch where chosen tokens of each sequence stand: as many of each, the first one's again where a
+ * sequence has fewer.
+ */
+export function flatRows(chosen: readonly (readonly number[])[], tokens: number): Int32Array {
+  const width = Math.max(...chosen.map((list) => list.length));
+  return Int32Array.from(
+    chosen.flatMap((list, row) =>
+      Array.from({ length: width }, (_, i) => row * tokens + (list[i] ?? list[0]!)),
+    ),
+  );
+}
+
 function allEqual(values: readonly number[]): boolean {
   return values.every((value) => value === values[0]);
 }

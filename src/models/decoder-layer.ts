@@ -87,7 +87,7 @@ export interface Pass {
   block: number;
   /** Whether the parts around attention are one op each where the engine has it, which rounds differently. */
   fuse: boolean;
-  /** Rows whose output alone is wanted, int32 [wanted]; without `lora`. */
+  /** Rows whose output alone is wanted, int32 [wanted]. */
   wanted?: tf.Tensor1D | undefined;
 }
 
@@ -120,7 +120,7 @@ export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult 
 
 function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
   const { index, config } = layer;
-  const { past, wanted } = pass;
+  const { past, lora, wanted } = pass;
   const { mergeObserved = tf.addN, observeProjections } = pass.observers;
 
   const { heads, packed } = projectHeads(layer, x, pass, false);
@@ -132,13 +132,19 @@ function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
   const { rows, observed } = attention(layer, { query, keys, values }, pass);
   const only = (all: tf.Tensor2D): tf.Tensor2D => (wanted === undefined ? all : tf.gather(all, wanted));
   return {
-    x: addAttention(layer, only(x), only(rows), pass),
+    x: addAttention(layer, only(x), only(rows), { ...pass, lora: lora && routedAt(lora, only) }),
     keys: key,
     values: value,
     ...(past !== undefined && pass.join === true && { joined: { keys, values } }),
     ...(observed.length > 0 && { observed: mergeObserved(observed) }),
     ...(projected !== undefined && { projected }),
   };
+}
+
+/** A LoRA in force on chosen rows alone, as far as the output projection is concerned. */
+function routedAt(lora: ActiveLora, only: (all: tf.Tensor2D) => tf.Tensor2D): ActiveLora {
+  const o = lora.routing?.o;
+  return o === undefined ? lora : { ...lora, routing: { ...lora.routing, o: only(o) } };
 }
 
 /** What new tokens see of all keys, and what observers make of the weights. */

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fusedAvailable, recording } from '../engine/fused.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import { sightMask, type Sight } from './attention.js';
-import { keyPositions, positionIds, type TokenBatch } from './batch.js';
+import { flatRows, keyPositions, PAD_POSITION, positionIds, type TokenBatch } from './batch.js';
 import { concatPositions, type KvCache } from './cache.js';
 import type { ModelConfig } from './config.js';
 import {
@@ -40,6 +40,11 @@ export interface ForwardOptions extends Observers {
   wanted?: tf.Tensor1D;
   /** Compute of the last layer only its keys and values (all that a cache needs). */
   cacheOnly?: boolean;
+  /**
+   * With `cacheOnly`: tokens of each sequence, whose keys and values alone the last layer's cache is to hold. The layer
+   * before then computes no other token's output.
+   */
+  lastTokens?: readonly (readonly number[])[] | undefined;
   /** Added to attention logits on rows of `past`, [batch, kvHeads or 1, rows]. */
   pastBias?: tf.Tensor3D | undefined;
   /** What ids from the vocabulary's size on stand for, unscaled, [extra, hidden]. */
@@ -53,7 +58,7 @@ export interface ForwardOptions extends Observers {
 }
 
 export interface ForwardResult {
-  /** Residual stream after the last layer that ran, before the final norm, [batch·tokens or wanted, hidden]. */
+  /** Residual stream after the last layer that attended, before the final norm, [batch·tokens or wanted, hidden]. */
   hidden: tf.Tensor2D;
   /** The new tokens' own keys and values, without `past`. */
   cache: KvCache;
@@ -91,7 +96,7 @@ export class Decoder {
    */
   forward(batch: TokenBatch, options: ForwardOptions = {}): ForwardResult {
     const { config, plan } = this;
-    const { past, pastBias } = options;
+    const { past, pastBias, lastTokens } = options;
     const count = options.layers ?? config.numLayers;
     const positions = positionIds(batch);
     const queries = tf.tensor2d(Float32Array.from(positions.ids), [positions.rows, batch.tokens]);
@@ -121,6 +126,9 @@ export class Decoder {
       block,
       fuse: fusedAvailable() && (options.training ?? recording()),
     };
+    const last = lastTokens && this.narrow(batch, positions, lastTokens);
+    const wanted = last?.wanted ?? options.wanted;
+    const attending = options.cacheOnly ? count - 2 : count - 1;
     const fused = attendsAtOnce(pass);
     const group = config.numHeads / config.numKvHeads;
     const sights: { before: tf.Tensor3D | undefined; sight: Sight }[] = [];
@@ -140,7 +148,7 @@ export class Decoder {
     const cache: KvCache = {
       keys: [],
       values: [],
-      positions: Array.from({ length: count }, () => own),
+      positions: Array.from({ length: count }, (_, layer) => (layer < count - 1 ? own : (last?.keys ?? own))),
       nextPositions: batch.starts.map((start, row) => start + batch.lengths[row]!),
     };
     const joined: KvCache = { ...cache, keys: [], values: [], positions: [] };
@@ -159,11 +167,12 @@ export class Decoder {
         ...(past !== undefined && { past: { keys: past.keys[layer]!, values: past.values[layer]! } }),
         // Made here, since it serves other layers too: what a layer makes ends with it.
         ...(!short && { sight: sightOf(layer) }),
-        ...(layer === count - 1 && { wanted: options.wanted }),
+        ...(short && last?.pass),
+        ...(layer === attending && { wanted }),
       };
       const own = { index: layer, config, plan, weights: this.weights.layers[layer]! };
       const run = short ? runForCache : again ? runCheckpointed : runLayer;
-      const before = x;
+      const before = short && last !== undefined && attending < 0 ? tf.gather(x, last.wanted) : x;
       const result = tf.tidy(() => run(own, before, here));
       x = result.x;
       if (result.joined !== undefined) {
@@ -184,6 +193,25 @@ export class Decoder {
       observed,
       projected,
       hiddenStates,
+    };
+  }
+
+  /** What a pass over chosen tokens of each sequence is given, and where they stand as keys. */
+  private narrow(
+    batch: TokenBatch,
+    positions: { rows: number; ids: Int32Array },
+    chosen: readonly (readonly number[])[],
+  ): { wanted: tf.Tensor1D; keys: tf.Tensor3D; pass: Pick<Pass, 'tokens' | 'rotary'> } {
+    const rows = flatRows(chosen, batch.tokens);
+    const width = rows.length / batch.batch;
+    const ids = rows.map((row) => positions.ids[row % positions.ids.length]!);
+    const keys = Float32Array.from(ids, (id, i) =>
+      i % width < chosen[Math.floor(i / width)]!.length ? id : PAD_POSITION,
+    );
+    return {
+      wanted: tf.tensor1d(rows, 'int32'),
+      keys: tf.tensor3d(keys, [batch.batch, 1, width]),
+      pass: { tokens: width, rotary: this.rotary.table(ids, batch.batch) },
     };
   }
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startEngine } from '../../../src/engine/index.js';
-import { makeBatch } from '../../../src/models/batch.js';
-import { appendCache } from '../../../src/models/cache.js';
+import { makeBatch, PAD_POSITION } from '../../../src/models/batch.js';
+import { appendCache, takeRows } from '../../../src/models/cache.js';
 import { loadDecoder } from '../../../src/models/checkpoint.js';
 import { greedy } from '../../../src/models/generate.js';
 import { openSafetensors } from '../../../src/models/safetensors.js';
@@ -53,6 +53,32 @@ describe.each(goldenFamilies)('decoder of %s', (name) => {
       whole.values.forEach((values, layer) =>
         expectClose(lean.values[layer]!.dataSync(), values.dataSync(), 1e-6),
       );
+    });
+    model.dispose();
+  });
+
+  it.each([undefined, 1])('computes of a last layer the chosen tokens alone (%s layers)', (layers) => {
+    const model = loadDecoder(golden(name));
+    const batch = makeBatch([ids.slice(0, 9), ids], { starts: [5, 0] });
+    const lastTokens = [
+      [4, 8],
+      [29, 0, 17],
+    ];
+    tf.tidy(() => {
+      const options = { cacheOnly: true, ...(layers !== undefined && { layers }) };
+      const whole = model.forward(batch, options).cache;
+      const lean = model.forward(batch, { ...options, lastTokens }).cache;
+      const last = whole.keys.length - 1;
+      const index = tf.tensor3d([[[4, 8, 4]], [[29, 0, 17]]], [2, 1, 3], 'int32');
+      const spread = tf.tile(index, [1, model.config.numKvHeads, 1]);
+      for (const kind of ['keys', 'values'] as const) {
+        whole[kind].forEach((rows, layer) => {
+          const expected = layer < last ? rows : takeRows(rows, spread);
+          expect(lean[kind][layer]!.shape).toEqual(expected.shape);
+          expectClose(lean[kind][layer]!.dataSync(), expected.dataSync(), 1e-6);
+        });
+      }
+      expect([...lean.positions[last]!.dataSync()]).toEqual([9, 13, PAD_POSITION, 29, 0, 17]);
     });
     model.dispose();
   });
