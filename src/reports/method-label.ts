@@ -6,8 +6,8 @@ export interface NamedOptions {
   question?: boolean;
 }
 
-/** Methods that always look at the question, by how their names end; others say so in their options. */
-const QUESTION_NAMES = new Set(['h2a', 'snapkv-question']);
+/** Methods that always look at the question (test/contract/methods.test.ts asks them); others do as their options say. */
+const QUESTION_NAMES = new Set(['finch', 'h2a', 'snapkv-question']);
 
 /** `adakv of tova (question)`, and whether the question is seen while compressing. */
 export function methodLabel(name: string, options: NamedOptions): { label: string; questionAware: boolean } {

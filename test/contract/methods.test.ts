@@ -11,6 +11,7 @@ import { architectures } from '../../src/models/architectures/index.js';
 import { makeBatch, PAD_POSITION } from '../../src/models/batch.js';
 import { disposeCache, type KvCache } from '../../src/models/cache.js';
 import type { Decoder } from '../../src/models/decoder.js';
+import { methodLabel, type NamedOptions } from '../../src/reports/method-label.js';
 import { expectClose } from '../helpers/closeness.js';
 import { tinyDecoder, tinyTrained } from '../helpers/tiny.js';
 
@@ -239,3 +240,15 @@ describe.each(methods.names().filter((name) => 'of' in methods.get(name).options
     });
   },
 );
+
+it('reports know which methods see the question', () => {
+  const plain = variants.map(([, { name, question }]) => ({
+    name,
+    options: testOptions(methods.get(name), question),
+  }));
+  const wrapped = scorings.names().map((of) => ({ name: 'key-rerotation', options: { of: { name: of } } }));
+  for (const { name, options } of [...plain, ...wrapped]) {
+    const { questionAware } = methodLabel(name, options as NamedOptions);
+    expect(`${name} ${questionAware}`).toBe(`${name} ${methods.get(name).readsQuestion(options)}`);
+  }
+});
