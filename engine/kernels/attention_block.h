@@ -12,6 +12,10 @@ inline float* Scratch(int64_t floats) {
   return static_cast<float*>(memory);
 }
 
+inline const float* Row(const HeadRows& x, int row, int width) {
+  return row < x.count ? x.rows + int64_t(row) * width : x.rest + int64_t(row - x.count) * width;
+}
+
 // Rows [count, width] as [count, padded], scaled.
 inline void Widen(const float* x, int64_t stride, int count, int width, float scale, float* y) {
   const int padded = Padded(width);
@@ -19,21 +23,21 @@ inline void Widen(const float* x, int64_t stride, int count, int width, float sc
     for (int i = 0; i < padded; i++) y[r * padded + i] = i < width ? x[r * stride + i] * scale : 0.0f;
 }
 
-// The packed rows of x [rows, width] as [blocks, width, kKeyBlock], zero behind the last of them.
-void PackTransposed(const float* x, const PackedHead& packed, int whole, int width, float* y) {
+// The packed rows of x as [blocks, width, kKeyBlock], zero behind the last of them.
+void PackTransposed(const HeadRows& x, const PackedHead& packed, int whole, int width, float* y) {
   // So many rows at once, that what is written are whole lines of the cache.
   constexpr int kTogether = 16;
   for (int n = 0; n < whole; n += kTogether) {
     float* to = y + int64_t(n / kKeyBlock) * width * kKeyBlock + n % kKeyBlock;
     const float* from[kTogether];
     for (int j = 0; j < kTogether; j++)
-      from[j] = n + j < packed.count ? x + int64_t(packed.rows[n + j]) * width : nullptr;
+      from[j] = n + j < packed.count ? Row(x, packed.rows[n + j], width) : nullptr;
     for (int i = 0; i < width; i++)
       for (int j = 0; j < kTogether; j++) to[int64_t(i) * kKeyBlock + j] = from[j] == nullptr ? 0.0f : from[j][i];
   }
 }
 
-void Pack(const float* keys, const float* values, const float* positions, int rows, int width, float least,
+void Pack(const HeadRows& keys, const HeadRows& values, const float* positions, int rows, int width, float least,
           float most, bool backward, PackedHead* packed) {
   const int padded = Padded(width);
   int count = 0;
@@ -44,10 +48,10 @@ void Pack(const float* keys, const float* values, const float* positions, int ro
   for (int n = 0; n < whole; n++) packed->positions[n] = n < count ? positions[packed->rows[n]] : kNever;
   PackTransposed(keys, *packed, whole, width, packed->keys_t);
   if (backward) PackTransposed(values, *packed, whole, width, packed->values);
-  const float* rows_apart = backward ? keys : values;
+  const HeadRows& rows_apart = backward ? keys : values;
   float* apart = backward ? packed->keys : packed->values;
   for (int n = 0; n < count; n++)
-    Widen(rows_apart + int64_t(packed->rows[n]) * width, width, 1, width, 1.0f, apart + int64_t(n) * padded);
+    Widen(Row(rows_apart, packed->rows[n], width), width, 1, width, 1.0f, apart + int64_t(n) * padded);
 }
 
 struct Span {
@@ -155,8 +159,8 @@ inline float FoldedSum(vf v) {
   return parts[0];
 }
 
-void AttendFew(const HeadShape& shape, const float* keys, const float* values, const float* key_positions, int rows,
-               const float* query, float position, float* out, float* log_sum) {
+void AttendFew(const HeadShape& shape, const HeadRows& keys, const HeadRows& values, const float* key_positions,
+               int rows, const float* query, float position, float* out, float* log_sum) {
   const int width = shape.width, whole = width / kLanes * kLanes, padded = Padded(width);
   float* memory = Scratch(kKeyBlock + 2 * padded);
   float *logits = memory, *scaled = logits + kKeyBlock, *mixed = scaled + padded;
@@ -168,7 +172,7 @@ void AttendFew(const HeadShape& shape, const float* keys, const float* values, c
     vf highest = Fill(-1e30f);
     for (int j = 0; j < count; j++) {
       const float place = key_positions[first + j];
-      const float* key = keys + int64_t(first + j) * width;
+      const float* key = Row(keys, first + j, width);
       if (place > position || (shape.window > 0 && place <= position - shape.window)) {
         logits[j] = -1e30f;
         continue;
@@ -204,7 +208,7 @@ void AttendFew(const HeadShape& shape, const float* keys, const float* values, c
     sum += FoldedSum(weights);
     for (int j = 0; j < count; j++) {
       if (logits[j] == 0) continue;
-      const float* value = values + int64_t(first + j) * width;
+      const float* value = Row(values, first + j, width);
       const vf weight = Fill(logits[j]);
       for (int i = 0; i < whole; i += kLanes) Store(mixed + i, Load(mixed + i) + weight * Load(value + i));
       for (int i = whole; i < width; i++) mixed[i] += logits[j] * value[i];

@@ -48,29 +48,50 @@ void RotaryGrad(Run& run, const Attributes&) {
   });
 }
 
-// Inputs 0 to 4 of both attention ops: queries [batch, heads, tokens, width], keys and values
-// [batch, kvHeads, rows, width], query positions [batch or 1, tokens], key positions [batch or 1, kvHeads or 1, rows].
+// First inputs of both attention ops: queries [batch, heads, tokens, width], query positions [batch or 1, tokens], key
+// positions [batch or 1, kvHeads or 1, rows]; then keys [batch, kvHeads, rows, width] in one piece or two, one behind
+// the other, and values likewise.
 struct Attention {
+  int pieces;
   int64_t batch, heads, tokens, width, kv_heads, rows, query_lists, key_batches, key_heads;
-  const float *queries, *keys, *values, *query_positions, *key_positions;
+  const float *queries, *query_positions, *key_positions;
+  const float *keys[2], *values[2];
+  int64_t piece_rows[2];
   HeadShape shape;
 
-  Attention(Run& run, const Attributes& attributes)
-      : batch(run.Dim(0, 0)),
+  // `given`: inputs that are not pieces.
+  Attention(Run& run, const Attributes& attributes, int given)
+      : pieces((run.Inputs() - given) / 2),
+        batch(run.Dim(0, 0)),
         heads(run.Dim(0, 1)),
         tokens(run.Dim(0, 2)),
         width(run.Dim(0, 3)),
-        kv_heads(run.Dim(1, 1)),
-        rows(run.Dim(1, 2)),
-        query_lists(run.Dim(3, 0)),
-        key_batches(run.Dim(4, 0)),
-        key_heads(run.Dim(4, 1)),
+        kv_heads(run.Dim(kPieces, 1)),
+        rows(run.Dim(2, 2)),
+        query_lists(run.Dim(1, 0)),
+        key_batches(run.Dim(2, 0)),
+        key_heads(run.Dim(2, 1)),
         queries(run.In(0)),
-        keys(run.In(1)),
-        values(run.In(2)),
-        query_positions(run.In(3)),
-        key_positions(run.In(4)),
-        shape{static_cast<int>(width), attributes.f[0], attributes.f[1], attributes.f[2]} {}
+        query_positions(run.In(1)),
+        key_positions(run.In(2)),
+        keys{},
+        values{},
+        piece_rows{},
+        shape{static_cast<int>(width), attributes.f[0], attributes.f[1], attributes.f[2]} {
+    for (int i = 0; i < pieces; i++) {
+      keys[i] = run.In(kPieces + i);
+      values[i] = run.In(kPieces + pieces + i);
+      piece_rows[i] = run.Dim(kPieces + i, 2);
+    }
+  }
+
+  static constexpr int kPieces = 3;
+
+  // Floats before those of KV head number `list` of all sequences, in each piece.
+  int64_t Before(int piece, int64_t list) const { return list * piece_rows[piece] * width; }
+  HeadRows RowsOf(const float* const* x, int64_t list) const {
+    return {x[0] + Before(0, list), static_cast<int>(piece_rows[0]), pieces > 1 ? x[1] + Before(1, list) : nullptr};
+  }
 
   const float* PositionsOfQueries(int64_t b) const { return query_positions + (query_lists == 1 ? 0 : b) * tokens; }
   const float* PositionsOfKeys(int64_t b, int64_t head) const {
@@ -95,9 +116,9 @@ class Packed {
     const float* positions = a.PositionsOfQueries(b);
     const auto span = std::minmax_element(positions, positions + a.tokens);
     const float least = a.shape.window > 0 ? *span.first - a.shape.window : -1.0f;
-    const int64_t list = (b * a.kv_heads + head) * a.rows * a.width;
-    inner().pack(a.keys + list, a.values + list, a.PositionsOfKeys(b, head), static_cast<int>(a.rows),
-                 static_cast<int>(a.width), least, *span.second, backward, &head_);
+    const int64_t list = b * a.kv_heads + head;
+    inner().pack(a.RowsOf(a.keys, list), a.RowsOf(a.values, list), a.PositionsOfKeys(b, head),
+                 static_cast<int>(a.rows), static_cast<int>(a.width), least, *span.second, backward, &head_);
   }
   const PackedHead& head() const { return head_; }
 
@@ -110,18 +131,18 @@ class Packed {
 int64_t Blocks(int64_t tokens) { return (tokens + kQueryBlock - 1) / kQueryBlock; }
 
 void Attend(Run& run, const Attributes& attributes) {
-  const Attention a(run, attributes);
+  const Attention a(run, attributes, 3);
   float* out = run.Out(0, {a.batch * a.tokens, a.heads * a.width});
   float* log_sums = run.Out(1, {a.batch, a.heads, a.tokens});
   const int64_t group = a.heads / a.kv_heads, blocks = Blocks(a.tokens), stride = a.heads * a.width;
   if (a.tokens <= kFewTokens) {
     ParallelFor(a.batch * a.kv_heads, [&](int64_t list) {
-      const int64_t b = list / a.kv_heads, kv = list % a.kv_heads, from = list * a.rows * a.width;
+      const int64_t b = list / a.kv_heads, kv = list % a.kv_heads;
       for (int64_t g = 0; g < group; g++) {
         for (int64_t t = 0; t < a.tokens; t++) {
           const int64_t head = kv * group + g, at = (b * a.heads + head) * a.tokens + t;
-          inner().attend_few(a.shape, a.keys + from, a.values + from, a.PositionsOfKeys(b, kv),
-                             static_cast<int>(a.rows), a.queries + at * a.width, a.PositionsOfQueries(b)[t],
+          inner().attend_few(a.shape, a.RowsOf(a.keys, list), a.RowsOf(a.values, list),
+                             a.PositionsOfKeys(b, kv), static_cast<int>(a.rows), a.queries + at * a.width, a.PositionsOfQueries(b)[t],
                              out + (b * a.tokens + t) * stride + head * a.width, log_sums + at);
         }
       }
@@ -158,9 +179,14 @@ void Attend(Run& run, const Attributes& attributes) {
 }
 
 void AttendGrad(Run& run, const Attributes& attributes) {
-  const Attention a(run, attributes);
-  const float *out = run.In(5), *log_sums = run.In(6), *dout = run.In(7);
-  float *query_gradient = run.OutLike(0, 0), *key_gradient = run.OutLike(1, 1), *value_gradient = run.OutLike(2, 2);
+  const Attention a(run, attributes, 6);
+  const int rest = Attention::kPieces + 2 * a.pieces;
+  const float *out = run.In(rest), *log_sums = run.In(rest + 1), *dout = run.In(rest + 2);
+  float *query_gradient = run.OutLike(0, 0), *key_gradients[2], *value_gradients[2];
+  for (int i = 0; i < a.pieces; i++) {
+    key_gradients[i] = run.OutLike(1 + i, Attention::kPieces + i);
+    value_gradients[i] = run.OutLike(1 + a.pieces + i, Attention::kPieces + a.pieces + i);
+  }
   const int64_t group = a.heads / a.kv_heads, stride = a.heads * a.width;
   const int64_t padded = inner().padded(static_cast<int>(a.width));
   ParallelFor(a.batch * a.kv_heads, [&](int64_t list) {
@@ -180,13 +206,15 @@ void AttendGrad(Run& run, const Attributes& attributes) {
                                 values);
       }
     }
-    const int64_t base = list * a.rows * a.width;
-    std::fill(key_gradient + base, key_gradient + base + a.rows * a.width, 0.0f);
-    std::fill(value_gradient + base, value_gradient + base + a.rows * a.width, 0.0f);
+    for (int i = 0; i < a.pieces; i++) {
+      std::fill_n(key_gradients[i] + a.Before(i, list), a.piece_rows[i] * a.width, 0.0f);
+      std::fill_n(value_gradients[i] + a.Before(i, list), a.piece_rows[i] * a.width, 0.0f);
+    }
     for (int n = 0; n < head.count; n++) {
-      const int64_t to = base + head.rows[n] * a.width;
-      std::copy_n(keys + n * padded, a.width, key_gradient + to);
-      std::copy_n(values + n * padded, a.width, value_gradient + to);
+      const int i = head.rows[n] < a.piece_rows[0] ? 0 : 1;
+      const int64_t to = a.Before(i, list) + (head.rows[n] - (i == 0 ? 0 : a.piece_rows[0])) * a.width;
+      std::copy_n(keys + n * padded, a.width, key_gradients[i] + to);
+      std::copy_n(values + n * padded, a.width, value_gradients[i] + to);
     }
   });
 }
@@ -205,15 +233,16 @@ const Registered rotary_grad({"KvdRotaryGrad",
                               RotaryGrad});
 const Registered attention(
     {"KvdAttention",
-     {"queries: float", "keys: float", "values: float", "query_positions: float", "key_positions: float"},
+     {"queries: float", "query_positions: float", "key_positions: float", "keys: N * float", "values: N * float"},
      {"out: float", "log_sums: float"},
      {"scale", "softcap", "window"},
      {},
      Attend});
 const Registered attention_grad({"KvdAttentionGrad",
-                                 {"queries: float", "keys: float", "values: float", "query_positions: float",
-                                  "key_positions: float", "out: float", "log_sums: float", "dout: float"},
-                                 {"dqueries: float", "dkeys: float", "dvalues: float"},
+                                 {"queries: float", "query_positions: float", "key_positions: float",
+                                  "keys: N * float", "values: N * float", "out: float", "log_sums: float",
+                                  "dout: float"},
+                                 {"dqueries: float", "dkeys: N * float", "dvalues: N * float"},
                                  {"scale", "softcap", "window"},
                                  {},
                                  AttendGrad});

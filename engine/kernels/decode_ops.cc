@@ -225,8 +225,9 @@ class Step {
       const int64_t b = i / m_.heads, head = i % m_.heads, kv = head / group;
       const int64_t list = (lists == 1 ? 0 : b) * own + (own == 1 ? 0 : kv), from = (b * m_.kv_heads + kv) * capacity * width;
       float log_sum;
-      inner().attend_few(shape, keys + from, values + from, positions + list * capacity, static_cast<int>(rows),
-                         qkv_.data() + b * m_.Columns() + head * width, m_.Position(b),
+      const int held = static_cast<int>(rows);
+      inner().attend_few(shape, {keys + from, held, nullptr}, {values + from, held, nullptr},
+                         positions + list * capacity, held, qkv_.data() + b * m_.Columns() + head * width, m_.Position(b),
                          attended_.data() + i * width, &log_sum);
     });
   }

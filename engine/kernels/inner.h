@@ -20,6 +20,13 @@ struct PackedHead {
   float* keys;       // backward: [count, padded]
 };
 
+// Rows of one head's keys or values, in one piece or two.
+struct HeadRows {
+  const float* rows;
+  int count;
+  const float* rest;  // those from row `count` on, if there are any
+};
+
 // One head's attention; widths are padded to whole vectors by `Padded`.
 struct HeadShape {
   int width;
@@ -49,15 +56,16 @@ struct Inner {
   void (*gate_backward)(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu,
                         float* gradient, float* y);
 
-  // Gathers the rows of keys and values [rows, width] that stand at positions in (least, most].
-  void (*pack)(const float* keys, const float* values, const float* positions, int rows, int width, float least,
+  // Gathers those of `rows` rows of keys and values, `width` wide, that stand at positions in (least, most].
+  void (*pack)(const HeadRows& keys, const HeadRows& values, const float* positions, int rows, int width, float least,
                float most, bool backward, PackedHead* packed);
   // `count` queries [count, width] to out (rows `stride` apart) and the logarithms of their softmax's sums.
   void (*attend)(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
                  int count, float* out, int64_t stride, float* log_sums);
-  // One query over keys and values [rows, width] as they are: where few queries come, packing is not worth it.
-  void (*attend_few)(const HeadShape& shape, const float* keys, const float* values, const float* key_positions,
-                     int rows, const float* query, float position, float* out, float* log_sum);
+  // One query over keys and values as they are: where few queries come, packing is not worth it.
+  void (*attend_few)(const HeadShape& shape, const HeadRows& keys, const HeadRows& values,
+                     const float* key_positions, int rows, const float* query, float position, float* out,
+                     float* log_sum);
   // Adds to key_gradient and value_gradient [packed, padded]; writes query_gradient [count, width].
   void (*attend_backward)(const HeadShape& shape, const PackedHead& packed, const float* queries,
                           const float* positions, int count, const float* out, const float* dout, int64_t stride,

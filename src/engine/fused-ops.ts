@@ -27,11 +27,6 @@ export interface DifferentiableOp extends Op {
   };
 }
 
-const attention = {
-  inputs: ['queries', 'keys', 'values', 'queryPositions', 'keyPositions'],
-  floats: ['scale', 'softcap', 'window'],
-} as const;
-
 /** Names of the tensors of a list. */
 function list(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${name}${i}`);
@@ -39,6 +34,28 @@ function list(name: string, count: number): string[] {
 
 function adaptersOf(count: number): string[] {
   return [...list('route', count), ...list('a', count), ...list('b', count)];
+}
+
+/** Attention to keys and values in `count` pieces, one behind the other. */
+function attention(count: number): DifferentiableOp {
+  const rows = [...list('keys', count), ...list('values', count)];
+  const common = {
+    lists: count,
+    floats: ['scale', 'softcap', 'window'],
+    inputs: ['queries', 'queryPositions', 'keyPositions', ...rows],
+  };
+  return {
+    op: 'KvdAttention',
+    ...common,
+    outputs: 2,
+    gradient: {
+      op: 'KvdAttentionGrad',
+      ...common,
+      outputs: [true, true],
+      slopes: 1,
+      of: ['queries', ...rows],
+    },
+  };
 }
 
 /** Low-rank adapters of `count` projections that share their input. */
@@ -143,18 +160,8 @@ export const fusedOps = {
     integers: ['batch', 'heads', 'kv_heads'],
     gradient: { op: 'KvdRotaryGrad', inputs: ['cos', 'signedSin'], outputs: [], slopes: 3, of: ['packed'] },
   },
-  KvdAttention: {
-    op: 'KvdAttention',
-    ...attention,
-    outputs: 2,
-    gradient: {
-      op: 'KvdAttentionGrad',
-      ...attention,
-      outputs: [true, true],
-      slopes: 1,
-      of: ['queries', 'keys', 'values'],
-    },
-  },
+  KvdAttention1: attention(1),
+  KvdAttention2: attention(2),
   KvdStandardise: {
     op: 'KvdStandardise',
     inputs: ['scores', 'mask'],

@@ -62,11 +62,11 @@ const rules: Record<string, FusedRule> = {
         [batch, heads, tokens],
       ];
     },
-    flops: ([queries, keys]) => 4 * size(queries!) * keys![2]!,
+    flops: ([queries, , keyPositions]) => 4 * size(queries!) * keyPositions![2]!,
   },
   KvdAttentionGrad: {
-    shapes: (inputs) => inputs.slice(0, 3),
-    flops: ([queries, keys]) => 10 * size(queries!) * keys![2]!,
+    shapes: (inputs, { N }) => [inputs[0]!, ...inputs.slice(3, 3 + 2 * N!)],
+    flops: ([queries, , keyPositions]) => 10 * size(queries!) * keyPositions![2]!,
   },
   KvdLora: {
     shapes: (inputs, { N }) => {

@@ -47,21 +47,43 @@ export interface AttentionOptions {
 
 /**
  * Attention without its weights ever whole, where the engine can (`fusedAvailable`); a query that sees no key gets 0.
- * @param keys [batch, kvHeads, rows, headDim], `values` likewise
+ * @param pieces keys and values, in one piece or two that stand one behind the other
  * @param queryPositions [batch or 1, tokens]
  * @param keyPositions [batch or 1, kvHeads or 1, rows]
  * @returns heads side by side, [batch·tokens, heads·headDim]
  */
 export function fusedAttention(
   queries: tf.Tensor4D,
-  keys: tf.Tensor4D,
-  values: tf.Tensor4D,
+  pieces: readonly KeysAndValues[],
   queryPositions: tf.Tensor2D,
   keyPositions: tf.Tensor3D,
   { scale, softcap = 0, window = 0 }: AttentionOptions,
 ): tf.Tensor2D {
-  const inputs = { queries, keys, values, queryPositions, keyPositions };
-  return fused('KvdAttention', inputs, { scale, softcap, window })[0] as tf.Tensor2D;
+  const rows = pieces.flatMap(({ keys, values }, i): [string, tf.Tensor][] => [
+    [`keys${i}`, keys],
+    [`values${i}`, values],
+  ]);
+  const inputs = { queries, queryPositions, keyPositions, ...Object.fromEntries(rows) };
+  const op = pieces.length === 1 ? 'KvdAttention1' : 'KvdAttention2';
+  return fused(op, inputs, { scale, softcap, window })[0] as tf.Tensor2D;
+}
+
+/** Keys and values, [batch, kvHeads, rows, headDim] each. (A type, so that tf.tidy takes it.) */
+export type KeysAndValues = { keys: tf.Tensor4D; values: tf.Tensor4D };
+
+/** Pieces that stand one behind the other, as one. */
+export function joinPieces(pieces: readonly KeysAndValues[]): KeysAndValues {
+  if (pieces.length === 1) return pieces[0]!;
+  return {
+    keys: tf.concat(
+      pieces.map(({ keys }) => keys),
+      2,
+    ),
+    values: tf.concat(
+      pieces.map(({ values }) => values),
+      2,
+    ),
+  };
 }
 
 /** What query tokens may look at. */

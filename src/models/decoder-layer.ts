@@ -5,8 +5,10 @@ import { fusedAvailable } from '../engine/fused.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import {
   fusedAttention,
+  joinPieces,
   observedWeights,
   weightedAttention,
+  type KeysAndValues,
   type ObserveWeights,
   type Sight,
 } from './attention.js';
@@ -77,7 +79,7 @@ export interface Pass {
   rotary: RotaryTable;
   /** Of a layer that attends. */
   sight?: Sight;
-  past?: { keys: tf.Tensor4D; values: tf.Tensor4D };
+  past?: KeysAndValues;
   join?: boolean | undefined;
   lora?: ActiveLora | undefined;
   observers: Observers;
@@ -101,7 +103,7 @@ export type LayerResult = {
   observed?: tf.Tensor;
   projected?: tf.Tensor;
   /** Past rows and the layer's own, where they were to be joined. */
-  joined?: { keys: tf.Tensor4D; values: tf.Tensor4D };
+  joined?: KeysAndValues;
 };
 
 /** Whether attention is one op, which leaves no weights to look at: those of a few queries are then computed apart. */
@@ -127,15 +129,15 @@ function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
   const { query, key, value } = heads;
   const projected = observeProjections?.(index, projections(config, packed!, query));
 
-  const keys = past === undefined ? key : tf.concat([past.keys, key], 2);
-  const values = past === undefined ? value : tf.concat([past.values, value], 2);
-  const { rows, observed } = attention(layer, { query, keys, values }, pass);
+  const own = { keys: key, values: value };
+  const pieces = past === undefined ? [own] : [past, own];
+  const joined = past !== undefined && pass.join === true ? joinPieces(pieces) : undefined;
+  const { rows, observed } = attention(layer, query, joined === undefined ? pieces : [joined], pass);
   const only = (all: tf.Tensor2D): tf.Tensor2D => (wanted === undefined ? all : tf.gather(all, wanted));
   return {
     x: addAttention(layer, only(x), only(rows), { ...pass, lora: lora && routedAt(lora, only) }),
-    keys: key,
-    values: value,
-    ...(past !== undefined && pass.join === true && { joined: { keys, values } }),
+    ...own,
+    ...(joined !== undefined && { joined }),
     ...(observed.length > 0 && { observed: mergeObserved(observed) }),
     ...(projected !== undefined && { projected }),
   };
@@ -150,7 +152,8 @@ function routedAt(lora: ActiveLora, only: (all: tf.Tensor2D) => tf.Tensor2D): Ac
 /** What new tokens see of all keys, and what observers make of the weights. */
 function attention(
   { index, plan }: Layer,
-  { query, keys, values }: { query: tf.Tensor4D; keys: tf.Tensor4D; values: tf.Tensor4D },
+  query: tf.Tensor4D,
+  pieces: readonly KeysAndValues[],
   pass: Pass,
 ): { rows: tf.Tensor2D; observed: tf.Tensor[] } {
   const { bias, block } = pass;
@@ -163,14 +166,16 @@ function attention(
       observeAttention!(index, seen, from + first);
   if (!attendsAtOnce(pass)) {
     const observe = observeAttention && observing(0);
+    const { keys, values } = joinPieces(pieces);
     return weightedAttention(query, keys, values, sight, { ...settings, bias, block }, observe);
   }
   const { window } = sight;
-  const rows = fusedAttention(query, keys, values, sight.queries, sight.keys, { ...settings, window });
+  const rows = fusedAttention(query, pieces, sight.queries, sight.keys, { ...settings, window });
   if (observeAttention === undefined) return { rows, observed: [] };
   const { first, count } = observedTokens!;
   const some = tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
   const theirs = { queries: tf.slice(sight.queries, [0, first], [-1, count]), keys: sight.keys, window };
+  const { keys } = joinPieces(pieces);
   const observed = observedWeights(some, keys, theirs, { ...settings, bias, block }, observing(first));
   return { rows, observed };
 }

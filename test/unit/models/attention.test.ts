@@ -1,6 +1,6 @@
 /** Attention as one op against attention as it is written down, over several blocks of queries and keys. */
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fusedAvailable } from '../../../src/engine/fused.js';
 import { startEngine } from '../../../src/engine/index.js';
 import { Random } from '../../../src/engine/random.js';
@@ -62,9 +62,14 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
       const apart = tf.reshape(mixed, [batch, heads, tokens, width]);
       return tf.reshape(tf.transpose(apart, [0, 2, 1, 3]), [batch * tokens, heads * width]);
     };
-    const one = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor2D =>
-      fusedAttention(q, k, v, queryPositions, keyPositions, options);
-    const [expected, found] = [whole, one].map((attend) => [
+    const one = (q: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D): tf.Tensor2D =>
+      fusedAttention(q, [{ keys, values }], queryPositions, keyPositions, options);
+    const two = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor2D => {
+      const [keys, values] = [k, v].map((x) => tf.split(x, [rows, tokens], 2) as tf.Tensor4D[]);
+      const pieces = [0, 1].map((i) => ({ keys: keys![i]!, values: values![i]! }));
+      return fusedAttention(q, pieces, queryPositions, keyPositions, options);
+    };
+    const [expected, found, apart] = [whole, one, two].map((attend) => [
       attend(inputs[0]!, inputs[1]!, inputs[2]!),
       ...tf.grads((q, k, v) =>
         tf.sum(tf.mul(attend(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D), weights)),
@@ -72,6 +77,7 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
     ]);
     expected!.forEach((value, i) => {
       expectClose(found![i]!.dataSync(), value.dataSync(), 2e-5);
+      expect(apart![i]!.dataSync()).toEqual(found![i]!.dataSync());
     });
   });
 });
