@@ -5,7 +5,7 @@ export default class Plan extends KvdCommand {
   static override summary =
     'Say what an experiment takes: parameters, memory by part, FLOPs, hours; refuse what cannot fit';
   static override description =
-    'The very code that will run is run without numbers, with contexts of the greatest length. Neither weights nor data are needed: the configuration of the paper’s models ships with kvd.';
+    'The very code that will run is run without numbers, with contexts of the greatest length. Neither weights nor data are needed: the configuration of the paper’s models ships with kvd. Where the data of the evaluation are there, the plan counts how many different contexts a batch has; else it takes them to be all different.';
   static override examples = [
     '<%= config.bin %> plan experiments/paper/table2.yaml --gpu A100-80GB',
     '<%= config.bin %> plan experiments/nano/table2.yaml',

@@ -9,7 +9,7 @@ import type { Tokenizer } from '../models/tokenizer.js';
 import type { Task } from '../tasks/task.js';
 import { evaluateBatch } from './evaluate.js';
 import { metrics } from './metrics/index.js';
-import type { Prepared } from './prepared.js';
+import { distinctContexts, type BatchSize, type Prepared } from './prepared.js';
 
 export interface CellRequest {
   config: ModelConfig;
@@ -20,7 +20,7 @@ export interface CellRequest {
   context: number;
   keptRows(length: number): number;
   foldTokens: number | undefined;
-  batchSize: number;
+  batch: BatchSize;
   maxNewTokens: number;
   intrinsic: boolean;
 }
@@ -28,7 +28,7 @@ export interface CellRequest {
 export interface CellCost {
   /** Bytes: of the model and the method's adapter, and the most that a batch needs beside them. */
   memory: { weights: number; adapter: number; activations: number };
-  /** Bytes of keys and values of a batch, before and after. */
+  /** Bytes of keys and values of a batch's contexts, before and after; each context once, where it is compressed once. */
   cache: { whole: number; kept: number };
   /** With one new token a sample, and with `FURTHER` more. */
   work: [one: Work[], more: Work[]];
@@ -54,13 +54,13 @@ const mute: Tokenizer = {
   hash: '',
 };
 
-function samplesOf({ task, context, batchSize }: CellRequest): Prepared[] {
+function samplesOf({ task, context, batch: { samples, contexts } }: CellRequest): Prepared[] {
   const ids = (length: number): number[] => Array<number>(length).fill(0);
   const chosen = task.metrics.some((name) => metrics[name].of === 'choices');
-  return Array.from({ length: batchSize }, (_, i) => ({
+  return Array.from({ length: samples }, (_, i) => ({
     sample: {
       id: `${i}`,
-      context: `${i}`,
+      context: `${i % contexts}`,
       question: '',
       answers: [''],
       tags: [],
@@ -74,11 +74,12 @@ function samplesOf({ task, context, batchSize }: CellRequest): Prepared[] {
 }
 
 /**
- * Cost of one batch of a cell, its contexts all different.
+ * Cost of one batch of a cell.
  * @param fused whether the engine has our own kernels
  */
 export function cellCost(request: CellRequest, fused: boolean): Promise<CellCost> {
-  const { config, method, context, batchSize, maxNewTokens } = request;
+  const { config, method, context, maxNewTokens } = request;
+  const batch = samplesOf(request);
   return withShapes(fused, async (backend) => {
     const start = backend.live;
     const model = randomDecoder({ ...config, eosTokenIds: [] }, 1);
@@ -88,17 +89,18 @@ export function cellCost(request: CellRequest, fused: boolean): Promise<CellCost
     backend.peak = held;
     const run = async (tokens: number): Promise<Work[]> => {
       backend.work = [];
-      const { foldTokens, ...rest } = request;
+      const { foldTokens, batch: _, ...rest } = request;
       await evaluateBatch(
         {
           ...rest,
           model,
           tokenizer: mute,
+          batchSize: batch.length,
           ...(adapter !== undefined && { adapter }),
           ...(foldTokens !== undefined && { foldTokens }),
           maxNewTokens: tokens,
         },
-        samplesOf(request),
+        batch,
       );
       return backend.work;
     };
@@ -107,15 +109,16 @@ export function cellCost(request: CellRequest, fused: boolean): Promise<CellCost
     if (adapter !== undefined) disposeAdapter(method.trainable!, adapter);
     model.dispose();
     const { numLayers, numKvHeads, headDim } = config;
-    const bytes = (rows: number): number => batchSize * cacheBytes(rows, numLayers, numKvHeads, headDim);
+    const bytes = (rows: number): number => cacheBytes(rows, numLayers, numKvHeads, headDim);
+    const contexts = distinctContexts(batch, method.readsQuestion(request.methodOptions)).first.length;
     return {
       // A cache grows with every token, and is there twice while it does.
       memory: {
         weights,
         adapter: held - start - weights,
-        activations: activations + 2 * bytes(maxNewTokens),
+        activations: activations + 2 * batch.length * bytes(maxNewTokens),
       },
-      cache: { whole: bytes(context), kept: bytes(request.keptRows(context)) },
+      cache: { whole: contexts * bytes(context), kept: contexts * bytes(request.keptRows(context)) },
       work,
     };
   });

@@ -51,6 +51,22 @@ export function* inBatches(samples: Iterable<TaskSample>, size: number): Generat
   if (batch.length + group.length > 0) yield [...batch, ...group];
 }
 
+/** What a batch asks for: its samples, and the contexts among them that are not the same. */
+export interface BatchSize {
+  samples: number;
+  contexts: number;
+}
+
+/** The most samples, and the most different contexts, that any of the batches of `samples` has. */
+export function largestBatch(samples: Iterable<TaskSample>, size: number): BatchSize {
+  const most = { samples: 0, contexts: 0 };
+  for (const batch of inBatches(samples, size)) {
+    most.samples = Math.max(most.samples, batch.length);
+    most.contexts = Math.max(most.contexts, new Set(batch.map(({ context }) => context)).size);
+  }
+  return most;
+}
+
 /**
  * Contexts of a batch, each once unless the method looks at the question.
  * @returns `first`: the sample that stands for each context; `of`: the context's number for each sample

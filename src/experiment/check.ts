@@ -13,6 +13,7 @@ import { tasks } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
 import { describedConfig } from './described-models.js';
 import type { LoadedExperiment } from './resolve.js';
+import type { Experiment } from './schema.js';
 
 /** The folder that a model's name or path means: an existing folder, a shipped model, or a pulled one. */
 export function resolveModel(nameOrPath: string): string {
@@ -79,6 +80,25 @@ function optionProblems(task: Task, options: Record<string, unknown>, where: str
   return parsed.error.issues.map((issue) => `${where}.${issue.path.join('.')}: ${issue.message}`);
 }
 
+/** Problems of what is to be evaluated; empty where all is well. */
+export function evaluationProblems(evaluation: NonNullable<Experiment['evaluation']>): string[] {
+  const task = tasks.get(evaluation.task);
+  const problems: string[] = [];
+  if (!task.splits.includes(evaluation.split)) {
+    const near = nearest(evaluation.split, task.splits);
+    problems.push(
+      `task ${task.name} has no split "${evaluation.split}" (${near === undefined ? '' : `did you mean "${near}"? `}it has ${task.splits.join(', ')})`,
+    );
+  }
+  problems.push(...optionProblems(task, evaluation.task_options, 'evaluation.task_options'));
+  if (!evaluation.intrinsic && task.metrics.length === 0) {
+    problems.push(`evaluation.intrinsic is false, but task ${task.name} measures nothing else`);
+  }
+  const { data: path } = evaluation.task_options;
+  if (typeof path === 'string' && !existsSync(path)) problems.push(`${path}: no such file or folder`);
+  return problems;
+}
+
 /** Problems of names, files, sizes and splits; empty where all is well. */
 export function checkExperiment(loaded: LoadedExperiment): string[] {
   const { training, data, evaluation } = loaded.experiment;
@@ -97,20 +117,6 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
       problems.push(...optionProblems(task, training.eval_task_options ?? {}, 'training.eval_task_options'));
     }
   }
-  if (evaluation !== undefined) {
-    const task = tasks.get(evaluation.task);
-    if (!task.splits.includes(evaluation.split)) {
-      const near = nearest(evaluation.split, task.splits);
-      problems.push(
-        `task ${task.name} has no split "${evaluation.split}" (${near === undefined ? '' : `did you mean "${near}"? `}it has ${task.splits.join(', ')})`,
-      );
-    }
-    problems.push(...optionProblems(task, evaluation.task_options, 'evaluation.task_options'));
-    if (!evaluation.intrinsic && task.metrics.length === 0) {
-      problems.push(`evaluation.intrinsic is false, but task ${task.name} measures nothing else`);
-    }
-    const { data: path } = evaluation.task_options;
-    if (typeof path === 'string' && !existsSync(path)) problems.push(`${path}: no such file or folder`);
-  }
+  if (evaluation !== undefined) problems.push(...evaluationProblems(evaluation));
   return problems.map((problem) => `${loaded.file}: ${problem}`);
 }

@@ -36,6 +36,12 @@ export function renderPlan(plan: Plan): string {
       `              ${(training.flops / 1e12).toPrecision(3)} TFLOP and at most ${time(training.stepSeconds)} a step, ${training.steps} steps: at most ${time(3600 * training.hours)}`,
     );
   }
+  if (plan.batch !== undefined) {
+    const { samples, contexts, unread } = plan.batch;
+    lines.push(
+      `  evaluation  batches of ${samples} samples on ${contexts} contexts${unread === undefined ? '' : `, taken to be all different: ${unread}`}`,
+    );
+  }
   for (const cell of plan.cells) {
     lines.push(
       `  ${cell.method} at ${cell.budget}: ${bytes(cell.total)} (${parts(cell.memory)}); cache ${bytes(cell.cache.whole)} → ${bytes(cell.cache.kept)}; ${time(cell.batchSeconds)} a batch`,

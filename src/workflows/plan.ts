@@ -1,4 +1,4 @@
-/** `kvd plan`: what an experiment will take of a machine, and whether it fits, without a model or data. */
+/** `kvd plan`: what an experiment will take of a machine, and whether it fits, without a model; data need not be there. */
 import { cellCost, FURTHER } from '../evaluation/cell-cost.js';
 import { configOf } from '../experiment/check.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
@@ -10,6 +10,7 @@ import type { ModelConfig } from '../models/config.js';
 import { tasks } from '../tasks/index.js';
 import { stepCost } from '../training/step-cost.js';
 import { cellsOf } from './cells.js';
+import { batchOf, samplesOf, type PlannedBatch, type Samples } from './plan-batches.js';
 import { gpu, gpuNames, secondsOf, type Device } from './plan-devices.js';
 
 export interface TrainingPlan {
@@ -51,6 +52,8 @@ export interface Plan {
   /** Tokens of the longest context that is planned for. */
   context: number;
   training?: TrainingPlan;
+  /** The most that a batch of the evaluation asks for. */
+  batch?: PlannedBatch;
   cells: CellPlan[];
   /** The most bytes that the host needs, beside tensors that lie there. */
   host: number;
@@ -63,6 +66,11 @@ export interface PlanOptions {
   device: Device;
   /** Tokens of the contexts to plan for; else training's longest, or the model's. */
   context?: number | undefined;
+}
+
+interface Given extends PlanOptions {
+  /** Of the evaluation, where there is one. */
+  samples: Samples | undefined;
 }
 
 const EVALUATED_CONTEXT = 8192;
@@ -81,7 +89,7 @@ async function planTraining(
   experiment: Experiment,
   training: Training,
   config: ModelConfig,
-  { device, context }: PlanOptions,
+  { device, context }: Given,
 ): Promise<TrainingPlan> {
   const { name, ...options } = experiment.method;
   const { trainable } = methods.get(name);
@@ -118,11 +126,12 @@ async function planTraining(
 async function planCells(
   experiment: Experiment,
   config: ModelConfig,
-  options: PlanOptions,
-): Promise<CellPlan[]> {
+  options: Given,
+): Promise<{ batch?: PlannedBatch; cells: CellPlan[] }> {
   const { evaluation } = experiment;
-  if (evaluation === undefined) return [];
-  const { device } = options;
+  const { device, samples } = options;
+  if (evaluation === undefined || samples === undefined) return { cells: [] };
+  const batch = batchOf(samples, evaluation.batch_size);
   const task = tasks.get(evaluation.task);
   const plans: CellPlan[] = [];
   const maxNewTokens = evaluation.max_new_tokens ?? task.maxNewTokens;
@@ -133,7 +142,7 @@ async function planCells(
         context: contextOf(experiment, config, options),
         keptRows: (length) => keptTokens(budget, length),
         foldTokens: evaluation.fold_tokens,
-        batchSize: evaluation.batch_size,
+        batch,
         intrinsic: evaluation.intrinsic,
       },
       device.fused,
@@ -145,7 +154,7 @@ async function planCells(
       batchSeconds: one + Math.max(0, maxNewTokens - 1) * ((more - one) / FURTHER),
     });
   }
-  return plans;
+  return { batch, cells: plans };
 }
 
 function contextOf({ training }: Experiment, config: ModelConfig, { context }: PlanOptions): number {
@@ -164,12 +173,12 @@ function peakOf(plan: Pick<Plan, 'training' | 'cells'>, { onHost }: Device): num
 async function estimate(
   experiment: Experiment,
   config: ModelConfig,
-  options: PlanOptions,
-): Promise<Pick<Plan, 'training' | 'cells'>> {
+  options: Given,
+): Promise<Pick<Plan, 'training' | 'batch' | 'cells'>> {
   const { training } = experiment;
   return {
     ...(training && { training: await planTraining(experiment, training, config, options) }),
-    cells: await planCells(experiment, config, options),
+    ...(await planCells(experiment, config, options)),
   };
 }
 
@@ -202,7 +211,7 @@ function* smaller(experiment: Experiment): Generator<{ experiment: Experiment; s
   }
 }
 
-async function remedyOf(experiment: Experiment, config: ModelConfig, options: PlanOptions): Promise<string> {
+async function remedyOf(experiment: Experiment, config: ModelConfig, options: Given): Promise<string> {
   const available = options.device.memory * options.device.usable;
   let least = Infinity;
   for (const change of smaller(experiment)) {
@@ -217,8 +226,10 @@ async function remedyOf(experiment: Experiment, config: ModelConfig, options: Pl
     : `No setting makes it fit here; with them all it fits ${larger.map(({ name }) => name).join(', ')}`;
 }
 
-/** Plans an experiment for a device; needs its model's configuration alone. */
-export async function planExperiment({ experiment }: LoadedExperiment, options: PlanOptions): Promise<Plan> {
+/** Plans an experiment for a device; needs its model's configuration alone, and looks at the evaluation's data if there. */
+export async function planExperiment({ experiment }: LoadedExperiment, asked: PlanOptions): Promise<Plan> {
+  const { evaluation } = experiment;
+  const options: Given = { ...asked, samples: evaluation && samplesOf(evaluation) };
   const { config } = configOf(experiment.model.name_or_path);
   const available = options.device.memory * options.device.usable;
   const estimated = await estimate(experiment, config, options);

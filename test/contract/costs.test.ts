@@ -32,7 +32,7 @@ async function expectCosts(name: string, family: string, fused: boolean): Promis
   for (const task of [tasks.get('nano-long-qa'), tasks.get('continuation')]) {
     const request = {
       ...{ config, method, methodOptions, task, context: 30, keptRows: () => 6 },
-      ...{ foldTokens: 16, batchSize: 2, maxNewTokens: 8, intrinsic: true },
+      ...{ foldTokens: 16, batch: { samples: 2, contexts: 2 }, maxNewTokens: 8, intrinsic: true },
     };
     const { memory, work } = await cellCost(request, fused);
     expect(memory.weights).toBeGreaterThan(0);

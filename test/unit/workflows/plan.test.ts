@@ -10,7 +10,7 @@ import { randomDecoder } from '../../../src/models/random-decoder.js';
 import { readPublished } from '../../../src/reports/published.js';
 import { targets } from '../../../src/reports/sections/index.js';
 import { cellsOf } from '../../../src/workflows/cells.js';
-import { planExperiment } from '../../../src/workflows/plan.js';
+import { planExperiment, type Plan } from '../../../src/workflows/plan.js';
 import { gpu, type Device } from '../../../src/workflows/plan-devices.js';
 import { renderPlan } from '../../../src/workflows/plan-text.js';
 import { adapterFolder } from '../../../src/workflows/train.js';
@@ -180,6 +180,47 @@ describe('experiments at the scale of the paper', () => {
     expect(plan.training!.memory.weights).toBe(4 * 8_030_261_248);
     expect(plan.training!.activations.checkpointed).toBeLessThan(0.2 * plan.training!.activations.kept);
     expect(renderPlan(plan)).toContain('It fits.');
+  });
+});
+
+describe('the batches of an evaluation', () => {
+  const planned = (evaluation: string): Promise<Plan> => {
+    const file = join(mkdtempSync(join(tmpdir(), 'kvd-plan-')), 'x.yaml');
+    writeFileSync(file, `name: x\nmodel: { name_or_path: llama-small }\nevaluation: { ${evaluation} }\n`);
+    return planExperiment(loadExperiments(file)[0]!, { device: gpu('T4-16GB'), context: 200 });
+  };
+  const cells = 'methods: [keydiff, finch], retention: 0.5';
+
+  it('have as many contexts as the data have, unless the method reads the question', async () => {
+    const long = `task: nano-long-qa, ${cells}, batch_size: 16, limit: 80`;
+    const shared = await planned(`${long}, task_options: { questions: 8 }`);
+    const single = await planned(`${long}, task_options: { questions: 1 }`);
+    const { contexts, unread } = shared.batch!;
+    expect(unread).toBeUndefined();
+    expect(contexts).toBeLessThan(6);
+    expect(single.batch).toEqual({ samples: 16, contexts: 16 });
+    const [keydiff, finch] = shared.cells;
+    const [keydiffAlone, finchAlone] = single.cells;
+    expect(keydiff!.cache.whole).toBe((contexts * keydiffAlone!.cache.whole) / 16);
+    expect(keydiff!.memory.activations).toBeLessThan(0.7 * keydiffAlone!.memory.activations);
+    expect(finch!.cache).toEqual(finchAlone!.cache);
+    expect(finch!.memory.activations).toBeGreaterThan(0.9 * finchAlone!.memory.activations);
+  });
+
+  it('are no larger than what there is to evaluate', async () => {
+    const plan = await planned(`task: nano-qa, ${cells}, batch_size: 64, limit: 5`);
+    expect(plan.batch!.samples).toBe(5);
+  });
+
+  it.each([
+    ['task: squad, task_options: { data: nowhere.json }', 'nowhere.json: no such file or folder'],
+    ['task: nano-qa, split: tset', 'no split "tset"'],
+    ['task: records-qa, task_options: { data: package.json }', 'package.json'],
+  ])('have contexts that are all different where the samples cannot be read: %s', async (task, why) => {
+    const plan = await planned(`${task}, ${cells}, batch_size: 3`);
+    expect(plan.batch).toMatchObject({ samples: 3, contexts: 3 });
+    expect(plan.batch!.unread).toContain(why);
+    expect(renderPlan(plan)).toContain('batches of 3 samples on 3 contexts, taken to be all different: ');
   });
 });
 
