@@ -71,19 +71,10 @@ export function fusedAttention(
 /** Keys and values, [batch, kvHeads, rows, headDim] each. (A type, so that tf.tidy takes it.) */
 export type KeysAndValues = { keys: tf.Tensor4D; values: tf.Tensor4D };
 
-/** Pieces that stand one behind the other, as one. */
-export function joinPieces(pieces: readonly KeysAndValues[]): KeysAndValues {
-  if (pieces.length === 1) return pieces[0]!;
-  return {
-    keys: tf.concat(
-      pieces.map(({ keys }) => keys),
-      2,
-    ),
-    values: tf.concat(
-      pieces.map(({ values }) => values),
-      2,
-    ),
-  };
+/** The keys, or the values, of pieces that stand one behind the other. */
+export function joinPieces(pieces: readonly KeysAndValues[], kind: keyof KeysAndValues): tf.Tensor4D {
+  const rows = pieces.map((piece) => piece[kind]);
+  return rows.length === 1 ? rows[0]! : tf.concat(rows, 2);
 }
 
 /** What query tokens may look at. */

@@ -131,7 +131,10 @@ function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
 
   const own = { keys: key, values: value };
   const pieces = past === undefined ? [own] : [past, own];
-  const joined = past !== undefined && pass.join === true ? joinPieces(pieces) : undefined;
+  const joined =
+    past !== undefined && pass.join === true
+      ? { keys: joinPieces(pieces, 'keys'), values: joinPieces(pieces, 'values') }
+      : undefined;
   const { rows, observed } = attention(layer, query, joined === undefined ? pieces : [joined], pass);
   const only = (all: tf.Tensor2D): tf.Tensor2D => (wanted === undefined ? all : tf.gather(all, wanted));
   return {
@@ -166,7 +169,7 @@ function attention(
       observeAttention!(index, seen, from + first);
   if (!attendsAtOnce(pass)) {
     const observe = observeAttention && observing(0);
-    const { keys, values } = joinPieces(pieces);
+    const [keys, values] = [joinPieces(pieces, 'keys'), joinPieces(pieces, 'values')];
     return weightedAttention(query, keys, values, sight, { ...settings, bias, block }, observe);
   }
   const { window } = sight;
@@ -175,7 +178,7 @@ function attention(
   const { first, count } = observedTokens!;
   const some = tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
   const theirs = { queries: tf.slice(sight.queries, [0, first], [-1, count]), keys: sight.keys, window };
-  const { keys } = joinPieces(pieces);
+  const keys = joinPieces(pieces, 'keys');
   const observed = observedWeights(some, keys, theirs, { ...settings, bias, block }, observing(first));
   return { rows, observed };
 }
