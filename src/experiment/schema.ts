@@ -40,7 +40,9 @@ const training = z.strictObject({
   init_adapter: z
     .string()
     .optional()
-    .describe('folder of an adapter to go on from, of the same method, options and model'),
+    .describe(
+      'folder of an adapter to go on from, of the same method, model and options, scorer_bias and score_spread apart',
+    ),
   kl_forward_weight: z.number().min(0).max(1).default(0.6).describe('λ: weight of KL(teacher‖student)'),
   learning_rate: z.number().positive().default(5e-5).describe('peak learning rate'),
   lr_scheduler: z.enum(['constant', 'linear', 'cosine']).default('linear').describe('decay after warm-up'),

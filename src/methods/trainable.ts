@@ -39,6 +39,8 @@ export interface Trainable<A extends Adapter = Adapter> {
   fresh(config: ModelConfig, options: unknown, seed: number): A;
   /** Everything of an adapter but its tensors. */
   settings(adapter: A): Record<string, unknown>;
+  /** Those that a training may choose anew when it goes on from an adapter; none unless given. */
+  readonly newSettings?: readonly string[];
   /** All tensors of an adapter by name. */
   tensors(adapter: A): Record<string, tf.Tensor>;
   /** Those that training changes; variables where `fresh` made them. */

@@ -28,7 +28,8 @@ type Config = Record<string, Record<string, unknown> | undefined>;
 function variantOf(cell: CellSummary): Variant {
   const { method, training, data, evaluation } = cell.config as Config;
   const { task_options, limit, max_new_tokens, fold_tokens } = evaluation ?? {};
-  const { output_dir: _folder, save_steps: _often, ...trained } = training ?? {};
+  const { output_dir: _folder, save_steps: _often, init_adapter, ...own } = training ?? {};
+  const trained = { ...own, ...(init_adapter !== undefined && { continued: true }) };
   const how = training === undefined ? { adapter: cell.adapterHash } : { ...trained, method, data };
   return {
     options: JSON.parse(cell.methodOptions) as unknown,
@@ -36,6 +37,25 @@ function variantOf(cell: CellSummary): Variant {
     evaluation: { task_options, limit, max_new_tokens, fold_tokens },
     ...(cell.adapterHash !== null && { training: how }),
   };
+}
+
+/** The adapter that a cell's own went on from. */
+function parentOf({ config }: CellSummary): unknown {
+  return (config as Config).training?.init_adapter;
+}
+
+/**
+ * A group as it is, where each seed went on from one adapter (of its own, usually); else one for each of these adapters.
+ */
+function byParents(group: Group): Group[] {
+  const parents = new Set(group.cells.map(parentOf));
+  const pairs = new Set(group.cells.map((cell) => canonicalJson([cell.seed, parentOf(cell) ?? null])));
+  if (pairs.size === new Set(group.cells.map(({ seed }) => seed)).size) return [group];
+  return [...parents].map((parent) => ({
+    ...group,
+    variant: { ...group.variant, training: { ...(group.variant.training as object), init_adapter: parent } },
+    cells: group.cells.filter((cell) => parentOf(cell) === parent),
+  }));
 }
 
 /** Groups in the order in which their first cells were made. */
@@ -58,7 +78,7 @@ export function groupCells(cells: readonly CellSummary[]): Group[] {
     group.cells.push(cell);
     groups.set(key, group);
   }
-  return [...groups.values()];
+  return [...groups.values()].flatMap(byParents);
 }
 
 /** What sets each group apart from others of the same model, task, method and budget; '' where nothing must. */

@@ -26,6 +26,7 @@ export function startFrom<A extends Adapter>(
   try {
     const [theirs, ours] = [trainable.settings(parent), trainable.settings(adapter)];
     for (const key of new Set([...Object.keys(theirs), ...Object.keys(ours)])) {
+      if (trainable.newSettings?.includes(key)) continue;
       const [there, here] = [theirs[key], ours[key]].map(canonicalJson);
       if (there !== here) refuse(folder, `was trained with ${key} ${there}, not ${here}`);
     }

@@ -137,9 +137,37 @@ describe('sections', () => {
     expect(row['ours/kvd-finetune']).toMatchObject({ value: 100 });
     expect(row['paper/kvd-finetune']).toMatchObject({ value: 23.2 });
     expect(verdicts(section)).toMatchObject({
-      'kvd fine-tuned at 5 % within 1 ROUGE-L of uncompressed': 'holds',
+      'kvd fine-tuned at 5 % within 1 ROUGE-L of uncompressed (report summaries)': 'holds',
       'kvd-finetune above kvd-zero-shot at 5 % (report summaries)': 'holds',
     });
+  });
+
+  it('table 3 takes seeds together that went on from adapters of their own', () => {
+    const store = freshStore();
+    const given = { task: 'nano-govreport', metric: 'rougeL', method: 'kvd', retention: 0.05 };
+    for (const [seed, values] of [right, wrong, mixed].entries())
+      measure(store, { ...given, seed, config: { training: { init_adapter: `general-${seed}` } }, values });
+    const shown = (): unknown =>
+      tables(build('table3', store)!)[0]!.rows.find(({ retention }) => retention === '5 %')![
+        'ours/kvd-finetune'
+      ];
+    expect(shown()).toMatchObject({ value: 50 });
+    const other = { training: { init_adapter: 'another' } };
+    measure(store, { ...given, seed: 2, config: other, values: right });
+    expect(shown()).toMatchObject({ value: 100 });
+  });
+
+  it('table 3 keeps kinds of reports apart', () => {
+    const store = freshStore();
+    const given = { task: 'nano-govreport', metric: 'rougeL', method: 'full', retention: 1 };
+    measure(store, { ...given, values: mixed });
+    const config = { evaluation: { task_options: { background: 'filler' } } };
+    measure(store, { ...given, config: config as never, values: right });
+    const section = build('table3', store)!;
+    expect(tables(section).map(({ rows }) => rows[0]!['ours/h2i'])).toMatchObject([
+      { value: 50 },
+      { value: 100 },
+    ]);
   });
 
   it('table 5 compares each row with λ = 0.6, seed by seed', () => {

@@ -123,6 +123,16 @@ it('refuses to go on from another method, or from other settings', () => {
   );
 });
 
+it('goes on with scores on another scale', () => {
+  const { model } = tinyDecoder();
+  const kvd = methods.get('kvd');
+  const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
+  kvd.trainable!.save(folder, tinyTrained(kvd, model), 'test');
+  const rescaled = tinyTrained(kvd, model, { scorer_bias: -2, score_spread: 1 });
+  startFrom(kvd.trainable!, rescaled, folder, model.config);
+  expect(kvd.trainable!.settings(rescaled)).toMatchObject({ scorer_bias: -2, score_spread: 1 });
+});
+
 it('refuses more rows than there are memory slots', () => {
   const { model } = tinyDecoder();
   const method = methods.get('icae');

@@ -61,6 +61,17 @@ describe('long documents', () => {
       for (const sentence of answers[2]!.split(/(?<=\.) /)) expect(context).toContain(sentence);
     }
   });
+
+  it('a report without a background names nothing but its two subjects', () => {
+    const source = datasets.get('nano-govreport').open({ background: 'filler' }, 'test');
+    for (let i = 0; i < 20; i++) {
+      const { context, questions } = source.get(i);
+      expect(tokens(context).length).toBeGreaterThan(1000);
+      const told = questions[0]!.answers[2]!.split(/(?<=\.) /);
+      const [title, ...rest] = context.split(/(?<=\.) /).filter((sentence) => / [A-Z]/.test(sentence));
+      expect(rest.filter((sentence) => !told.includes(sentence)), title).toEqual([]);
+    }
+  });
 });
 
 it('a needle stands at its depth in a haystack of its length', () => {
