@@ -69,7 +69,10 @@ describe('long documents', () => {
       expect(tokens(context).length).toBeGreaterThan(1000);
       const told = questions[0]!.answers[2]!.split(/(?<=\.) /);
       const [title, ...rest] = context.split(/(?<=\.) /).filter((sentence) => / [A-Z]/.test(sentence));
-      expect(rest.filter((sentence) => !told.includes(sentence)), title).toEqual([]);
+      expect(
+        rest.filter((sentence) => !told.includes(sentence)),
+        title,
+      ).toEqual([]);
     }
   });
 });
