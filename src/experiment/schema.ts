@@ -41,7 +41,7 @@ const training = z.strictObject({
     .string()
     .optional()
     .describe(
-      'folder of an adapter to go on from, of the same method, model and options, scorer_bias and score_spread apart',
+      'folder of an adapter to go on from, of the same method, model and options, its scorer_bias, score_spread and decay apart',
     ),
   kl_forward_weight: z.number().min(0).max(1).default(0.6).describe('λ: weight of KL(teacher‖student)'),
   learning_rate: z.number().positive().default(5e-5).describe('peak learning rate'),

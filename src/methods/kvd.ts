@@ -137,7 +137,7 @@ export const kvdTrainable: Trainable<KvdAdapter> = {
     );
   },
   settings: kvdSettings,
-  newSettings: ['scorer_bias', 'score_spread'],
+  newSettings: ['scorer_bias', 'score_spread', 'decay'],
   tensors: kvdTensors,
   // Without decay no gradient reaches the scorer: it stays as it was drawn.
   trained: (adapter) => {

@@ -30,8 +30,9 @@ export function startFrom<A extends Adapter>(
       const [there, here] = [theirs[key], ours[key]].map(canonicalJson);
       if (there !== here) refuse(folder, `was trained with ${key} ${there}, not ${here}`);
     }
-    const weights = trainable.trained(parent) as Record<string, tf.Tensor>;
-    for (const [name, variable] of Object.entries(trainable.trained(adapter))) {
+    const weights = trainable.tensors(parent);
+    for (const [name, variable] of Object.entries(trainable.tensors(adapter))) {
+      if (!(variable instanceof tf.Variable)) continue;
       const from = weights[name];
       if (from?.shape.join() !== variable.shape.join()) {
         refuse(folder, `matrix ${name} is [${from?.shape ?? 'absent'}], not [${variable.shape}]`);

@@ -37,7 +37,7 @@ export interface ReproduceOptions {
 interface Planned {
   loaded: LoadedExperiment;
   sets: readonly string[];
-  parent?: LoadedExperiment;
+  parent?: Planned;
 }
 
 /** The command line that these options stand for. */
@@ -77,22 +77,24 @@ function load(file: string, given: readonly string[] = []): Planned[] {
 
 /** The experiments of a target, all checked. */
 function planOf(target: Target, options: ReproduceOptions): Planned[] {
-  const named = (name: string): Planned[] => load(fileOf(name, options), options.sets);
-  return target.experiments.flatMap((name) => {
+  const named = (name: string): Planned[] => {
+    const own = load(fileOf(name, options), options.sets);
     const parents = target.startsFrom?.[name];
-    if (parents === undefined) return named(name);
-    const bySeed = new Map(named(parents).map(({ loaded }) => [loaded.experiment.seed, loaded]));
-    return named(name).map((planned) => {
+    if (parents === undefined) return own;
+    const bySeed = new Map(named(parents).map((parent) => [parent.loaded.experiment.seed, parent]));
+    return own.map((planned) => {
       const parent = bySeed.get(planned.loaded.experiment.seed);
       return { ...planned, ...(parent !== undefined && { parent }) };
     });
-  });
+  };
+  return target.experiments.flatMap(named);
 }
 
 /** The experiment as it is run: with the folder of its parent's adapter, which must be trained by now. */
 function complete({ loaded, sets, parent }: Planned): Planned {
   if (parent === undefined) return { loaded, sets };
-  const all = [...sets, `training.init_adapter=${JSON.stringify(adapterFolder(parent.experiment))}`];
+  const folder = adapterFolder(complete(parent).loaded.experiment);
+  const all = [...sets, `training.init_adapter=${JSON.stringify(folder)}`];
   const { name } = loaded.experiment;
   return {
     loaded: loadChecked(loaded.file, all).find(({ experiment }) => experiment.name === name)!,
@@ -178,7 +180,7 @@ export async function reproduce(
   const pieces = (tick: Tick): Piece<void>[] =>
     [...units].map(([hash, planned]) => ({
       resource: madeBy(planned.loaded),
-      after: planned.parent === undefined ? [] : [adapterFolder(planned.parent.experiment)],
+      after: planned.parent === undefined ? [] : [adapterFolder(planned.parent.loaded.experiment)],
       run: async () => {
         const { loaded, sets } = complete(planned);
         const result =

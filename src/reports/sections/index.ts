@@ -7,6 +7,7 @@ import { figure5 } from './figure5.js';
 import { figure6 } from './figure6.js';
 import { intrinsic } from './intrinsic.js';
 import { methods } from './methods.js';
+import { reports } from './reports.js';
 import { table1 } from './table1.js';
 import { table2 } from './table2.js';
 import { table3 } from './table3.js';
@@ -23,6 +24,7 @@ export const targets = new Registry('target', [
   table3,
   table5,
   ablations,
+  reports,
   intrinsic,
   methods,
   table4,

@@ -116,21 +116,24 @@ it('refuses to go on from another method, or from other settings', () => {
   const [kvd, dodo] = [methods.get('kvd'), methods.get('dodo')];
   const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
   kvd.trainable!.save(folder, tinyTrained(kvd, model), 'test');
-  const other = tinyTrained(kvd, model, { decay: false });
-  expect(() => startFrom(kvd.trainable!, other, folder, model.config)).toThrow(/decay true, not false/);
+  const other = tinyTrained(kvd, model, { n_sink: 2 });
+  expect(() => startFrom(kvd.trainable!, other, folder, model.config)).toThrow(/n_sink \d, not 2/);
   expect(() => startFrom(dodo.trainable!, tinyTrained(dodo, model), folder, model.config)).toThrow(
     /kvd-adapter/,
   );
 });
 
-it('goes on with scores on another scale', () => {
+it('goes on with scores on another scale, and with keys that scores no longer scale', () => {
   const { model } = tinyDecoder();
   const kvd = methods.get('kvd');
   const folder = mkdtempSync(join(tmpdir(), 'kvd-'));
   kvd.trainable!.save(folder, tinyTrained(kvd, model), 'test');
-  const rescaled = tinyTrained(kvd, model, { scorer_bias: -2, score_spread: 1 });
+  const rescaled = tinyTrained(kvd, model, { scorer_bias: -2, score_spread: 1, decay: false });
   startFrom(kvd.trainable!, rescaled, folder, model.config);
-  expect(kvd.trainable!.settings(rescaled)).toMatchObject({ scorer_bias: -2, score_spread: 1 });
+  const loaded = kvd.trainable!.load(folder, model.config);
+  expect(kvd.trainable!.settings(rescaled)).toMatchObject({ scorer_bias: -2, score_spread: 1, decay: false });
+  for (const [name, tensor] of Object.entries(kvd.trainable!.tensors(loaded)))
+    expectClose(kvd.trainable!.tensors(rescaled)[name]!.dataSync(), tensor.dataSync(), 0, name);
 });
 
 it('refuses more rows than there are memory slots', () => {
