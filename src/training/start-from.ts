@@ -13,6 +13,12 @@ function refuse(folder: string, what: string): never {
   });
 }
 
+function variablesOf(tensors: Record<string, tf.Tensor>): [string, tf.Variable][] {
+  return Object.entries(tensors).filter(
+    (entry): entry is [string, tf.Variable] => entry[1] instanceof tf.Variable,
+  );
+}
+
 /** Gives a fresh adapter, made of variables, the weights of the one in `folder`; refuses one that is not its like. */
 export function startFrom<A extends Adapter>(
   trainable: Trainable<A>,
@@ -31,8 +37,7 @@ export function startFrom<A extends Adapter>(
       if (there !== here) refuse(folder, `was trained with ${key} ${there}, not ${here}`);
     }
     const weights = trainable.tensors(parent);
-    for (const [name, variable] of Object.entries(trainable.tensors(adapter))) {
-      if (!(variable instanceof tf.Variable)) continue;
+    for (const [name, variable] of variablesOf(trainable.tensors(adapter))) {
       const from = weights[name];
       if (from?.shape.join() !== variable.shape.join()) {
         refuse(folder, `matrix ${name} is [${from?.shape ?? 'absent'}], not [${variable.shape}]`);
