@@ -1,5 +1,6 @@
 // Vectors of KVD_LANES floats in GCC's and Clang's own syntax. No code of the standard library: the linker might
 // keep the copy that was compiled for a newer processor.
+#include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,6 +19,17 @@ inline void Store(float* p, vf v) { *reinterpret_cast<vf*>(p) = v; }
 inline vf Fill(float x) { return x - vf{}; }
 inline vf Pick(vi mask, vf a, vf b) { return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & mask) | (reinterpret_cast<vi>(b) & ~mask)); }
 inline vf Most(vf a, vf b) { return Pick(a > b, a, b); }
+
+// Square roots, correctly rounded.
+inline vf Root(vf v) {
+#if KVD_LANES == 16
+  return _mm512_sqrt_ps(v);
+#elif KVD_LANES == 8
+  return _mm256_sqrt_ps(v);
+#else
+  return _mm_sqrt_ps(v);
+#endif
+}
 
 inline float Sum(vf v) {
   float sum = 0;

@@ -18,13 +18,15 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
   const float beta1 = settings[0], rest1 = settings[1], beta2 = settings[2], rest2 = settings[3];
   const float epsilon = settings[4], correction2 = settings[5], step = settings[6], kept = settings[7];
   const float clipped = settings[8];
-  for (int64_t i = 0; i < count; i++) {
-    const float slope = gradient[i] * clipped;
-    const float m = first[i] * beta1 + slope * rest1;
-    const float v = second[i] * beta2 + (slope * slope) * rest2;
-    new_first[i] = m;
-    new_second[i] = v;
-    new_parameter[i] = parameter[i] * kept - m / (sqrtf(v) / correction2 + epsilon) * step;
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const int some = count - i < kLanes ? static_cast<int>(count - i) : kLanes;
+    const vf slope = LoadSome(gradient + i, some) * clipped;
+    const vf m = LoadSome(first + i, some) * beta1 + slope * rest1;
+    const vf v = LoadSome(second + i, some) * beta2 + (slope * slope) * rest2;
+    StoreSome(new_first + i, m, some);
+    StoreSome(new_second + i, v, some);
+    const vf moved = m / (Root(v) / correction2 + epsilon) * step;
+    StoreSome(new_parameter + i, LoadSome(parameter + i, some) * kept - moved, some);
   }
 }
 
