@@ -20,20 +20,23 @@ inline const float* Row(const HeadRows& x, int row, int width) {
 inline void Widen(const float* x, int64_t stride, int count, int width, float scale, float* y) {
   const int padded = Padded(width);
   for (int r = 0; r < count; r++)
-    for (int i = 0; i < padded; i++) y[r * padded + i] = i < width ? x[r * stride + i] * scale : 0.0f;
+    for (int i = 0; i < padded; i += kLanes)
+      Store(y + r * padded + i, LoadSome(x + r * stride + i, width - i) * scale);
 }
 
-// The packed rows of x as [blocks, width, kKeyBlock], zero behind the last of them.
+// The packed rows of x as [blocks, width, kKeyBlock]; the last of them again behind it.
 void PackTransposed(const HeadRows& x, const PackedHead& packed, int whole, int width, float* y) {
   // So many rows at once, that what is written are whole lines of the cache.
   constexpr int kTogether = 16;
   for (int n = 0; n < whole; n += kTogether) {
     float* to = y + int64_t(n / kKeyBlock) * width * kKeyBlock + n % kKeyBlock;
     const float* from[kTogether];
-    for (int j = 0; j < kTogether; j++)
-      from[j] = n + j < packed.count ? Row(x, packed.rows[n + j], width) : nullptr;
+    for (int j = 0; j < kTogether; j++) {
+      const int row = n + j < packed.count ? n + j : packed.count - 1;
+      from[j] = Row(x, packed.rows[row], width);
+    }
     for (int i = 0; i < width; i++)
-      for (int j = 0; j < kTogether; j++) to[int64_t(i) * kKeyBlock + j] = from[j] == nullptr ? 0.0f : from[j][i];
+      for (int j = 0; j < kTogether; j++) to[int64_t(i) * kKeyBlock + j] = from[j][i];
   }
 }
 
@@ -99,6 +102,7 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
   memset(mixed, 0, count * padded * sizeof(float));
   for (int r = 0; r < count; r++) most[r] = -1e30f, sums[r] = 0;
   const Span seekers = SpanOf(positions, count);
+  const float softcap = shape.softcap, window = shape.window;
   for (int first = 0; first < packed.count; first += kKeyBlock) {
     const float* places = packed.positions + first;
     const int keys = Reach(places, packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock, seekers);
@@ -111,11 +115,12 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
     const bool masked = sight == Sight::kSome || columns > keys;
     for (int r = 0; r < count; r++) {
       float* row = logits + r * kKeyBlock;
+      const float position = positions[r];
       vf highest = Fill(-1e30f);
       for (int j = 0; j < columns; j += kLanes) {
         vf logit = Load(row + j);
-        if (shape.softcap > 0) logit = shape.softcap * Tanh(logit / shape.softcap);
-        if (masked) logit = Pick(Seen(Load(places + j), positions[r], shape.window), logit, Fill(-1e30f));
+        if (softcap > 0) logit = softcap * Tanh(logit / softcap);
+        if (masked) logit = Pick(Seen(Load(places + j), position, window), logit, Fill(-1e30f));
         Store(row + j, logit);
         highest = Most(highest, logit);
       }
@@ -125,15 +130,16 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
         memset(row, 0, columns * sizeof(float));
         continue;
       }
-      if (now > before) {
+      if (now > before && sums[r] > 0) {
         const float shrunk = Exp(Fill(before - now))[0];
         sums[r] *= shrunk;
         for (int i = 0; i < padded; i += kLanes) Store(mixed + r * padded + i, Load(mixed + r * padded + i) * shrunk);
-        most[r] = now;
       }
+      const float peak = now > before ? now : before;
+      most[r] = peak;
       vf sum{};
       for (int j = 0; j < columns; j += kLanes) {
-        const vf weight = Exp(Load(row + j) - most[r]);
+        const vf weight = Exp(Load(row + j) - peak);
         Store(row + j, weight);
         sum += weight;
       }
@@ -144,7 +150,8 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
   }
   for (int r = 0; r < count; r++) {
     const float share = sums[r] > 0 ? 1.0f / sums[r] : 0.0f;
-    for (int i = 0; i < width; i++) out[r * stride + i] = mixed[r * padded + i] * share;
+    for (int i = 0; i < width; i += kLanes)
+      StoreSome(out + r * stride + i, Load(mixed + r * padded + i) * share, width - i);
     log_sums[r] = sums[r] > 0 ? most[r] + logf(sums[r]) : 1e30f;
   }
   free(memory);
@@ -231,11 +238,13 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
   Widen(dout, stride, count, width, 1.0f, wide);
   memset(gradient, 0, count * padded * sizeof(float));
   for (int r = 0; r < count; r++) {
-    float sum = 0;
-    for (int i = 0; i < width; i++) sum += out[r * stride + i] * dout[r * stride + i];
-    offsets[r] = sum;
+    vf products{};
+    for (int i = 0; i < width; i += kLanes)
+      products += LoadSome(out + r * stride + i, width - i) * Load(wide + r * padded + i);
+    offsets[r] = Sum(products);
   }
   const Span seekers = SpanOf(positions, count);
+  const float softcap = shape.softcap, window = shape.window;
   for (int first = 0; first < packed.count; first += kKeyBlock) {
     const float* places = packed.positions + first;
     const int keys = Reach(places, packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock, seekers);
@@ -250,18 +259,19 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
     const bool masked = sight == Sight::kSome || columns > keys;
     for (int r = 0; r < count; r++) {
       float *row = weights + r * kKeyBlock, *slope = slopes + r * kKeyBlock;
+      const float position = positions[r], log_sum = log_sums[r], offset = offsets[r];
       for (int j = 0; j < columns; j += kLanes) {
         vf logit = Load(row + j);
         vf bend = Fill(1.0f);
-        if (shape.softcap > 0) {
-          const vf tanh = Tanh(logit / shape.softcap);
-          logit = shape.softcap * tanh;
+        if (softcap > 0) {
+          const vf tanh = Tanh(logit / softcap);
+          logit = softcap * tanh;
           bend = 1.0f - tanh * tanh;
         }
-        vf weight = Exp(logit - log_sums[r]);
-        if (masked) weight = Pick(Seen(Load(places + j), positions[r], shape.window), weight, vf{});
+        vf weight = Exp(logit - log_sum);
+        if (masked) weight = Pick(Seen(Load(places + j), position, window), weight, vf{});
         Store(row + j, weight);
-        Store(slope + j, weight * (Load(slope + j) - offsets[r]) * bend);
+        Store(slope + j, weight * (Load(slope + j) - offset) * bend);
       }
     }
     const int64_t at = int64_t(first) * padded;
@@ -270,7 +280,8 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
     Product(count, padded, keys, slopes, kKeyBlock, 1, packed.keys + at, padded, gradient, padded, true);
   }
   for (int r = 0; r < count; r++)
-    for (int i = 0; i < width; i++) query_gradient[r * width + i] = gradient[r * padded + i] * shape.scale;
+    for (int i = 0; i < width; i += kLanes)
+      StoreSome(query_gradient + r * width + i, Load(gradient + r * padded + i) * shape.scale, width - i);
   free(memory);
 }
 

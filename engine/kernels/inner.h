@@ -7,8 +7,8 @@
 namespace kvd {
 
 // Queries and keys that attend to each other at once.
-constexpr int kQueryBlock = 32;
-constexpr int kKeyBlock = 128;
+constexpr int kQueryBlock = 24;
+constexpr int kKeyBlock = 96;
 
 // Keys and values of one head that some query may see, packed in blocks of kKeyBlock (the rest of the last one zero).
 struct PackedHead {

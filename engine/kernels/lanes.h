@@ -17,8 +17,8 @@ constexpr int kLanes = KVD_LANES;
 inline vf Load(const float* p) { return *reinterpret_cast<const vf*>(p); }
 inline void Store(float* p, vf v) { *reinterpret_cast<vf*>(p) = v; }
 inline vf Fill(float x) { return x - vf{}; }
-inline vf Pick(vi mask, vf a, vf b) { return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & mask) | (reinterpret_cast<vi>(b) & ~mask)); }
-inline vf Most(vf a, vf b) { return Pick(a > b, a, b); }
+inline vf Pick(vi mask, vf a, vf b) { return mask ? a : b; }
+inline vf Most(vf a, vf b) { return a > b ? a : b; }
 
 // Square roots, correctly rounded.
 inline vf Root(vf v) {
@@ -64,7 +64,7 @@ inline void StoreSome(float* p, vf v, int count) {
 // e^x to about an ulp (Cephes' polynomial); 0 below -87.3, clamped above 88.
 inline vf Exp(vf x) {
   const vi tiny = x < -87.3f;
-  x = Pick(x > 88.0f, Fill(88.0f), Pick(tiny, Fill(-87.3f), x));
+  x = Pick(x > 88.0f, Fill(88.0f), x);
   const vf magic = Fill(12582912.0f);
   const vf shifted = x * 1.44269504088896341f + magic;
   const vf n = shifted - magic;
