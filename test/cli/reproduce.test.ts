@@ -52,6 +52,21 @@ it('runs what is missing, reuses what is there, and says which', () => {
   for (const { config } of sources) expect(config).toContain('learning_rate: 0.001');
 });
 
+it('trains adapters that go on from others after these, and finds them again', () => {
+  const steps = ['max_steps=1', 'eval_steps=1', 'eval_limit=1', 'micro_batch_size=1'];
+  const sets = [
+    ...steps.map((set) => `training.${set}`),
+    'evaluation.limit=1',
+    'evaluation.retention=[0.05]',
+  ];
+  const reports = (): string =>
+    kvd('reproduce', 'reports', '--quick', ...sets.flatMap((set) => ['--set', set]), '--output', 'out')
+      .stderr;
+  // The general adapter, which two experiments use, and two stages on each of two kinds of reports.
+  expect(reports().match(/: adapter trained, evaluation made$/gm)).toHaveLength(5);
+  expect(reports().match(/: adapter reused, evaluation reused$/gm)).toHaveLength(6);
+});
+
 it('refuses what it does not know', () => {
   expect(kvd('reproduce', 'tabel5').stderr).toContain('Did you mean "table5"?');
   const { status, stderr } = kvd('reproduce', 'table5', '--scale', 'pico');
