@@ -16,7 +16,7 @@ import type { Column, Table } from '../table.js';
 import { claim, RULE } from '../verdicts.js';
 import { DOMAINS } from './domains.js';
 import type { Target } from './section.js';
-import { fineTuned } from './table3.js';
+import { decayed, fineTuned } from './table3.js';
 
 const UNIT = 'ROUGE-L';
 const METRIC = 'rougeL';
@@ -35,10 +35,6 @@ const KINDS: readonly Kind[] = [
 function isOf({ background }: Kind, { config }: CellSummary): boolean {
   const options = (config as Config).evaluation?.task_options as Kind | undefined;
   return options?.background === background;
-}
-
-function decayed({ method }: Config): boolean {
-  return method?.decay !== false;
 }
 
 const COLUMNS: Readonly<Record<string, { method: string; where?: (config: Config) => boolean }>> = {

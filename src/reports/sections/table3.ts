@@ -26,6 +26,11 @@ export function fineTuned({ training }: Config): boolean {
   return training?.init_adapter !== undefined;
 }
 
+/** Whether the encoder's keys are scaled by σ(s), as in the paper. */
+export function decayed({ method }: Config): boolean {
+  return method?.decay !== false;
+}
+
 /** The paper's columns. */
 const COLUMNS: Readonly<Record<string, { method: string; where?: (config: Config) => boolean }>> = {
   h2a: { method: 'h2a' },
@@ -33,7 +38,7 @@ const COLUMNS: Readonly<Record<string, { method: string; where?: (config: Config
   'kvd-zero-shot': { method: 'kvd', where: (config) => !fineTuned(config) },
   'kvd-finetune': {
     method: 'kvd',
-    where: (config) => fineTuned(config) && config.method?.decay !== false,
+    where: (config) => fineTuned(config) && decayed(config),
   },
 };
 
