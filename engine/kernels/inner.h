@@ -10,7 +10,8 @@ namespace kvd {
 constexpr int kQueryBlock = 24;
 constexpr int kKeyBlock = 96;
 
-// Keys and values of one head that some query may see, packed in blocks of kKeyBlock (what is behind the last of them is never seen).
+// Keys and values of one head that some query may see, packed in blocks of kKeyBlock; what is behind the last of them is
+// never seen.
 struct PackedHead {
   int count;
   int* rows;         // where each came from
