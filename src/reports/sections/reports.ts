@@ -1,14 +1,11 @@
 /** Summaries of reports of which every fact belongs in the summary. */
 import type { CellSummary } from '../../store/store.js';
-import { difference } from '../effects.js';
-import { measurement, origin, percent, pick, retentions, sameQuestions, type Config } from '../evidence.js';
+import { origin, percent, sameQuestions, type Config } from '../evidence.js';
 import type { Column } from '../table.js';
-import { claim, RULE } from '../verdicts.js';
+import { RULE } from '../verdicts.js';
 import { DOMAINS } from './domains.js';
+import { COLUMNS, STAGES, summariesOf } from './report-summaries.js';
 import type { Target } from './section.js';
-import { COLUMNS, STAGES } from './table3.js';
-
-const METRIC = 'rougeL';
 
 function tellsNothingElse({ config }: CellSummary): boolean {
   const { evaluation } = config as Config;
@@ -34,21 +31,11 @@ export const reports: Target = {
     const own = { ...all, cells: all.cells.filter(tellsNothingElse) };
     const { evidence, others } = sameQuestions(own, DOMAINS.GovReport);
     if (evidence.cells.length === 0) return undefined;
-    const full = pick(evidence, { method: 'full' });
-    const cells = (column: string, retention: number): CellSummary[] =>
-      retention === 1 ? full : pick(evidence, { ...COLUMNS[column]!, retention });
+    const { ratios, ours, within } = summariesOf(evidence);
     const names = Object.keys(COLUMNS);
-    const ratios = retentions(evidence.cells).filter((ratio) => ratio < 1);
     return {
       intro: `A report of Table 3 tells facts of other names, too, and only its title says which belong in the summary; here all do. ${STAGES}`,
-      claims: ratios.map((ratio) =>
-        claim(
-          `kvd fine-tuned at ${percent(ratio)} within 1 ROUGE-L of uncompressed (reports on their subjects alone)`,
-          difference(evidence, cells('kvd-finetune', ratio), full, METRIC),
-          -1,
-          'ROUGE-L',
-        ),
-      ),
+      claims: ratios.map((ratio) => within(ratio, ' (reports on their subjects alone)')),
       blocks: [
         {
           kind: 'table',
@@ -60,9 +47,7 @@ export const reports: Target = {
             ],
             rows: [1, ...ratios].map((retention) => ({
               retention: percent(retention),
-              ...Object.fromEntries(
-                names.map((name) => [name, measurement(cells(name, retention), METRIC) ?? null]),
-              ),
+              ...Object.fromEntries(names.map((name) => [name, ours(name, retention)])),
             })),
             notes: ['At 100 % all are the uncompressed model.', ...origin(evidence.cells, others), RULE],
           },
