@@ -92,62 +92,83 @@ inline vi Seen(vf keys, float query, float window) {
   return seen;
 }
 
+// A block of queries, and what it has seen so far.
+struct Seekers {
+  int count;
+  const float* positions;
+  Span span;
+  const float* queries;  // [count, padded], scaled
+  float* mixed;          // [count, padded]: values, weighted
+  float *most, *sums;    // [count]: the greatest logit, and the sum of weights
+};
+
+// One block of keys, from number `first` on; logits: [kQueryBlock, kKeyBlock] of scratch.
+void Look(const HeadShape& shape, const PackedHead& packed, int first, const Seekers& seekers, float* logits) {
+  const int width = shape.width, padded = Padded(width), count = seekers.count;
+  const float softcap = shape.softcap, window = shape.window;
+  const float* places = packed.positions + first;
+  const int keys = Reach(places, packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock, seekers.span);
+  if (keys == 0) return;
+  const Sight sight = SightOf(SpanOf(places, keys), seekers.span, window);
+  if (sight == Sight::kNone) return;
+  const int columns = Padded(keys);
+  Product(count, columns, width, seekers.queries, padded, 1, packed.keys_t + int64_t(first) * width, kKeyBlock, logits,
+          kKeyBlock, false);
+  const bool masked = sight == Sight::kSome || columns > keys;
+  for (int r = 0; r < count; r++) {
+    float *row = logits + r * kKeyBlock, *mixed = seekers.mixed + r * padded;
+    const float position = seekers.positions[r];
+    vf highest = Fill(-1e30f);
+    for (int j = 0; j < columns; j += kLanes) {
+      vf logit = Load(row + j);
+      if (softcap > 0) logit = softcap * Tanh(logit / softcap);
+      if (masked) logit = Pick(Seen(Load(places + j), position, window), logit, Fill(-1e30f));
+      Store(row + j, logit);
+      highest = Most(highest, logit);
+    }
+    const float before = seekers.most[r], now = Greatest(highest);
+    if (now <= -1e30f) {
+      // No key of this block is seen by this query.
+      memset(row, 0, columns * sizeof(float));
+      continue;
+    }
+    if (now > before && seekers.sums[r] > 0) {
+      const float shrunk = Exp(Fill(before - now))[0];
+      seekers.sums[r] *= shrunk;
+      for (int i = 0; i < padded; i += kLanes) Store(mixed + i, Load(mixed + i) * shrunk);
+    }
+    const float peak = now > before ? now : before;
+    seekers.most[r] = peak;
+    vf sum{};
+    for (int j = 0; j < columns; j += kLanes) {
+      const vf weight = Exp(Load(row + j) - peak);
+      Store(row + j, weight);
+      sum += weight;
+    }
+    seekers.sums[r] += Sum(sum);
+  }
+  Product(count, padded, keys, logits, kKeyBlock, 1, packed.values + int64_t(first) * padded, padded, seekers.mixed,
+          padded, true);
+}
+
 void Attend(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
             int count, float* out, int64_t stride, float* log_sums) {
   const int width = shape.width, padded = Padded(width);
-  float* memory = Scratch(kQueryBlock * (kKeyBlock + 2 * padded + 2));
-  float *logits = memory, *scaled = logits + kQueryBlock * kKeyBlock, *mixed = scaled + kQueryBlock * padded;
-  float *most = mixed + kQueryBlock * padded, *sums = most + kQueryBlock;
+  float* memory = Scratch(kQueryBlock * kKeyBlock + count * (2 * padded + 2));
+  float *logits = memory, *scaled = logits + kQueryBlock * kKeyBlock, *mixed = scaled + count * padded;
+  float *most = mixed + count * padded, *sums = most + count;
   Widen(queries, width, count, width, shape.scale, scaled);
   memset(mixed, 0, count * padded * sizeof(float));
   for (int r = 0; r < count; r++) most[r] = -1e30f, sums[r] = 0;
-  const Span seekers = SpanOf(positions, count);
-  const float softcap = shape.softcap, window = shape.window;
-  for (int first = 0; first < packed.count; first += kKeyBlock) {
-    const float* places = packed.positions + first;
-    const int keys = Reach(places, packed.count - first < kKeyBlock ? packed.count - first : kKeyBlock, seekers);
-    if (keys == 0) continue;
-    const Sight sight = SightOf(SpanOf(places, keys), seekers, shape.window);
-    if (sight == Sight::kNone) continue;
-    const int columns = Padded(keys);
-    Product(count, columns, width, scaled, padded, 1, packed.keys_t + int64_t(first) * width, kKeyBlock, logits,
-            kKeyBlock, false);
-    const bool masked = sight == Sight::kSome || columns > keys;
-    for (int r = 0; r < count; r++) {
-      float* row = logits + r * kKeyBlock;
-      const float position = positions[r];
-      vf highest = Fill(-1e30f);
-      for (int j = 0; j < columns; j += kLanes) {
-        vf logit = Load(row + j);
-        if (softcap > 0) logit = softcap * Tanh(logit / softcap);
-        if (masked) logit = Pick(Seen(Load(places + j), position, window), logit, Fill(-1e30f));
-        Store(row + j, logit);
-        highest = Most(highest, logit);
-      }
-      const float before = most[r], now = Greatest(highest);
-      if (now <= -1e30f) {
-        // No key of this block is seen by this query.
-        memset(row, 0, columns * sizeof(float));
-        continue;
-      }
-      if (now > before && sums[r] > 0) {
-        const float shrunk = Exp(Fill(before - now))[0];
-        sums[r] *= shrunk;
-        for (int i = 0; i < padded; i += kLanes) Store(mixed + r * padded + i, Load(mixed + r * padded + i) * shrunk);
-      }
-      const float peak = now > before ? now : before;
-      most[r] = peak;
-      vf sum{};
-      for (int j = 0; j < columns; j += kLanes) {
-        const vf weight = Exp(Load(row + j) - peak);
-        Store(row + j, weight);
-        sum += weight;
-      }
-      sums[r] += Sum(sum);
-    }
-    Product(count, padded, keys, logits, kKeyBlock, 1, packed.values + int64_t(first) * padded, padded, mixed, padded,
-            true);
+  Seekers blocks[kBlocksTogether];
+  int whole = 0;
+  for (int r = 0; r < count; r += kQueryBlock) {
+    const int some = count - r < kQueryBlock ? count - r : kQueryBlock;
+    blocks[whole++] = {some,           positions + r,      SpanOf(positions + r, some), scaled + r * padded,
+                       mixed + r * padded, most + r, sums + r};
   }
+  for (int first = 0; first < packed.count; first += kKeyBlock)
+    for (int i = 0; i < whole; i++) Look(shape, packed, first, blocks[i], logits);
   for (int r = 0; r < count; r++) {
     const float share = sums[r] > 0 ? 1.0f / sums[r] : 0.0f;
     for (int i = 0; i < width; i += kLanes)

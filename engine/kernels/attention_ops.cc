@@ -128,13 +128,11 @@ class Packed {
   PackedHead head_;
 };
 
-int64_t Blocks(int64_t tokens) { return (tokens + kQueryBlock - 1) / kQueryBlock; }
-
 void Attend(Run& run, const Attributes& attributes) {
   const Attention a(run, attributes, 3);
   float* out = run.Out(0, {a.batch * a.tokens, a.heads * a.width});
   float* log_sums = run.Out(1, {a.batch, a.heads, a.tokens});
-  const int64_t group = a.heads / a.kv_heads, blocks = Blocks(a.tokens), stride = a.heads * a.width;
+  const int64_t group = a.heads / a.kv_heads, stride = a.heads * a.width;
   if (a.tokens <= kFewTokens) {
     ParallelFor(a.batch * a.kv_heads, [&](int64_t list) {
       const int64_t b = list / a.kv_heads, kv = list % a.kv_heads;
@@ -150,9 +148,11 @@ void Attend(Run& run, const Attributes& attributes) {
     return;
   }
   std::vector<std::unique_ptr<Packed>> packed(a.batch * a.kv_heads);
-  const auto attend = [&](int64_t list, int64_t g, int64_t block) {
-    const int64_t b = list / a.kv_heads, head = (list % a.kv_heads) * group + g, first = block * kQueryBlock;
-    const int count = static_cast<int>(std::min<int64_t>(kQueryBlock, a.tokens - first));
+  constexpr int64_t kTogether = kBlocksTogether * kQueryBlock;
+  const int64_t pieces = (a.tokens + kTogether - 1) / kTogether;
+  const auto attend = [&](int64_t list, int64_t g, int64_t piece) {
+    const int64_t b = list / a.kv_heads, head = (list % a.kv_heads) * group + g, first = piece * kTogether;
+    const int count = static_cast<int>(std::min(kTogether, a.tokens - first));
     const int64_t at = (b * a.heads + head) * a.tokens + first;
     inner().attend(a.shape, packed[list]->head(), a.queries + at * a.width, a.PositionsOfQueries(b) + first, count,
                    out + (b * a.tokens + first) * stride + head * a.width, stride, log_sums + at);
@@ -163,7 +163,7 @@ void Attend(Run& run, const Attributes& attributes) {
     ParallelFor(lists, [&](int64_t list) {
       packed[list].reset(new Packed(a, list / a.kv_heads, list % a.kv_heads, false));
       for (int64_t g = 0; g < group; g++)
-        for (int64_t block = 0; block < blocks; block++) attend(list, g, block);
+        for (int64_t piece = 0; piece < pieces; piece++) attend(list, g, piece);
       packed[list].reset();
     });
     return;
@@ -171,10 +171,10 @@ void Attend(Run& run, const Attributes& attributes) {
   ParallelFor(lists, [&](int64_t list) {
     packed[list].reset(new Packed(a, list / a.kv_heads, list % a.kv_heads, false));
   });
-  // The last blocks see most keys: they come first, so that the threads end together.
-  ParallelFor(lists * group * blocks, [&](int64_t i) {
-    const int64_t block = blocks - 1 - i / (lists * group), rest = i % (lists * group);
-    attend(rest / group, rest % group, block);
+  // The last pieces see most keys: they come first, so that the threads end together.
+  ParallelFor(lists * group * pieces, [&](int64_t i) {
+    const int64_t piece = pieces - 1 - i / (lists * group), rest = i % (lists * group);
+    attend(rest / group, rest % group, piece);
   });
 }
 

@@ -9,6 +9,8 @@ namespace kvd {
 // Queries and keys that attend to each other at once.
 constexpr int kQueryBlock = 24;
 constexpr int kKeyBlock = 96;
+// Blocks of queries that one thread takes at a time: it reads a block of keys and values once for all of them.
+constexpr int kBlocksTogether = 8;
 
 // Keys and values of one head that some query may see, packed in blocks of kKeyBlock; what is behind the last of them is
 // never seen.
@@ -60,7 +62,7 @@ struct Inner {
   // Gathers those of `rows` rows of keys and values, `width` wide, that stand at positions in (least, most].
   void (*pack)(const HeadRows& keys, const HeadRows& values, const float* positions, int rows, int width, float least,
                float most, bool backward, PackedHead* packed);
-  // `count` queries [count, width] to out (rows `stride` apart) and the logarithms of their softmax's sums.
+  // `count` queries [count, width], at most kBlocksTogether blocks, to out (rows `stride` apart) and the logarithms of their softmax's sums.
   void (*attend)(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
                  int count, float* out, int64_t stride, float* log_sums);
   // One query over keys and values as they are: where few queries come, packing is not worth it.
