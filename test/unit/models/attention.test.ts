@@ -33,6 +33,8 @@ function scattered(random: Random, tokens: number): tf.Tensor3D {
 
 const cases: Record<string, AttentionOptions & { tokens: number }> = {
   plain: { tokens: 70, scale: 0.3 },
+  'of more queries than one thread takes at a time': { tokens: 211, scale: 0.3 },
+  'of so many, in a window': { tokens: 211, scale: 0.3, window: 60 },
   'in a window': { tokens: 70, scale: 0.3, window: 40 },
   'soft-capped': { tokens: 70, scale: 0.5, softcap: 2 },
   'of few queries': { tokens: 2, scale: 0.3 },
