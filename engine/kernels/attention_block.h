@@ -164,8 +164,8 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
   int whole = 0;
   for (int r = 0; r < count; r += kQueryBlock) {
     const int some = count - r < kQueryBlock ? count - r : kQueryBlock;
-    blocks[whole++] = {some,           positions + r,      SpanOf(positions + r, some), scaled + r * padded,
-                       mixed + r * padded, most + r, sums + r};
+    const Span span = SpanOf(positions + r, some);
+    blocks[whole++] = {some, positions + r, span, scaled + r * padded, mixed + r * padded, most + r, sums + r};
   }
   for (int first = 0; first < packed.count; first += kKeyBlock)
     for (int i = 0; i < whole; i++) Look(shape, packed, first, blocks[i], logits);

@@ -62,7 +62,8 @@ struct Inner {
   // Gathers those of `rows` rows of keys and values, `width` wide, that stand at positions in (least, most].
   void (*pack)(const HeadRows& keys, const HeadRows& values, const float* positions, int rows, int width, float least,
                float most, bool backward, PackedHead* packed);
-  // `count` queries [count, width], at most kBlocksTogether blocks, to out (rows `stride` apart) and the logarithms of their softmax's sums.
+  // `count` queries [count, width], at most kBlocksTogether blocks, to out (rows `stride` apart) and the logarithms of
+  // their softmax's sums.
   void (*attend)(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
                  int count, float* out, int64_t stride, float* log_sums);
   // One query over keys and values as they are: where few queries come, packing is not worth it.
