@@ -16,6 +16,7 @@ export const figure4: Target = {
   build: (all) => {
     const curve = curveOf(all, DOMAINS.QuALITY, 'letter_accuracy');
     if (curve === undefined) return undefined;
+    const byLikelihood = curveOf(all, DOMAINS.QuALITY, 'choice_accuracy');
     const { figure4_quality: published } = readPublished();
     const paper = Object.entries(published.at_zero_retention).map(([model, value]) => `${model} ${value} %`);
     const [least] = curve.ratios.slice(-1);
@@ -24,6 +25,9 @@ export const figure4: Target = {
         'A long document and a question with four choices, of which the wrong ones stand in the document too; accuracy of the letter that the model writes.',
       claims: [
         within(curve, WHAT, 0.1, 5, 'points'),
+        ...(byLikelihood === undefined
+          ? []
+          : [within(byLikelihood, `${WHAT}, by likelihood of the choices`, 0.1, 5, 'points')]),
         ...aboveH2i(curve, WHAT, 'points'),
         claim(
           'kvd at 20 % above h2a, which looks at the question (long-context questions)',
