@@ -16,8 +16,8 @@ export interface Fake extends Partial<CellSpec> {
   /** Of the run. */
   name?: string;
   config?: Record<string, unknown>;
-  /** Metric and its value for each sample. */
-  metric?: string;
+  /** Metric, or several that agree, and its value for each sample. */
+  metric?: string | readonly string[];
   values: readonly number[];
   output?: string;
   references?: readonly string[];
@@ -40,7 +40,7 @@ export function measure(store: Store, fake: Fake): string {
   store.addSamples(
     cellId,
     values.map((value, i) => ({
-      ...sample(`s${i}`, { [metric]: value }, output),
+      ...sample(`s${i}`, Object.fromEntries([metric].flat().map((name) => [name, value])), output),
       ...(references !== undefined && { references }),
       ...(tags !== undefined && { tags: tags(i) }),
     })),
