@@ -20,7 +20,7 @@ constexpr int64_t kTokens = 64;
 template <typename Rows>
 void ForTokens(const Heads& heads, const Rows& rows) {
   const int64_t all = heads.batch * heads.tokens;
-  ParallelFor((all + kTokens - 1) / kTokens, [&](int64_t piece) {
+  ParallelFor(Parts(all, kTokens), [&](int64_t piece) {
     rows(piece * kTokens, std::min(kTokens, all - piece * kTokens));
   });
 }
@@ -104,7 +104,7 @@ class Packed {
  public:
   Packed(const Attention& a, int64_t b, int64_t head, bool backward) {
     const int64_t padded = inner().padded(static_cast<int>(a.width));
-    const int64_t whole = (a.rows + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
+    const int64_t whole = Parts(a.rows, kKeyBlock) * kKeyBlock;
     rows_.reset(new int[whole]);
     floats_.reset(new float[whole * (1 + a.width + padded + (backward ? padded : 0))]);
     float* at = floats_.get();
@@ -149,7 +149,7 @@ void Attend(Run& run, const Attributes& attributes) {
   }
   std::vector<std::unique_ptr<Packed>> packed(a.batch * a.kv_heads);
   constexpr int64_t kTogether = kBlocksTogether * kQueryBlock;
-  const int64_t pieces = (a.tokens + kTogether - 1) / kTogether;
+  const int64_t pieces = Parts(a.tokens, kTogether);
   const auto attend = [&](int64_t list, int64_t g, int64_t piece) {
     const int64_t b = list / a.kv_heads, head = (list % a.kv_heads) * group + g, first = piece * kTogether;
     const int count = static_cast<int>(std::min(kTogether, a.tokens - first));

@@ -153,7 +153,7 @@ class Step {
     const bool tied = m_.run.Size(kHead) == 0;
     const float* matrix = m_.run.In(tied ? kEmbedding : kHead);
     const int64_t columns = m_.vocabulary, depth = m_.hidden, rows = m_.batch;
-    Each((columns + kColumns - 1) / kColumns, rows * columns * depth, [&](int64_t piece) {
+    Each(Parts(columns, kColumns), rows * columns * depth, [&](int64_t piece) {
       const int64_t first = piece * kColumns;
       const int count = static_cast<int>(std::min(kColumns, columns - first));
       if (tied)
@@ -173,7 +173,7 @@ class Step {
   // to [batch, columns] = from [batch, depth] · matrix + bias
   void Multiply(const std::vector<float>& from, int64_t depth, const float* matrix, const float* bias, int64_t columns,
                 std::vector<float>& to) {
-    Each((columns + kColumns - 1) / kColumns, m_.batch * columns * depth, [&](int64_t piece) {
+    Each(Parts(columns, kColumns), m_.batch * columns * depth, [&](int64_t piece) {
       const int64_t first = piece * kColumns, count = std::min(kColumns, columns - first);
       inner().few_rows(m_.batch, count, depth, from.data(), depth, matrix + first, columns, to.data() + first, columns);
       if (bias == nullptr) return;

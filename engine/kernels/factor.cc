@@ -1,6 +1,7 @@
 #include "factor.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "inner.h"
 #include "pool.h"
@@ -12,20 +13,20 @@ constexpr int64_t kLine = 64;
 // At most so many rows go through a matrix at once: reading the matrix anew costs little beside them, and more would not
 // stay in a core's cache (docs/lab-log.md).
 constexpr int64_t kMostRows = 160;
-
-int64_t UpTo(int64_t multiple, int64_t x) { return (x + multiple - 1) / multiple * multiple; }
+// Unless no more are left, at least so many: fewer are not worth reading the matrix for.
+constexpr int64_t kFewestRows = 48;
 
 }  // namespace
 
 Floats NewFloats(int64_t count) {
   const int64_t bytes = std::max<int64_t>(1, count) * static_cast<int64_t>(sizeof(float));
-  void* memory = std::aligned_alloc(kLine, UpTo(kLine, bytes));
+  void* memory = std::aligned_alloc(kLine, Parts(bytes, kLine) * kLine);
   if (memory == nullptr) std::abort();
   return Floats(static_cast<float*>(memory));
 }
 
 Factor::Factor(const float* w, int64_t depth, int64_t columns, bool transposed) : depth_(depth), columns_(columns) {
-  const int64_t panel = inner().panel, panels = (columns + panel - 1) / panel;
+  const int64_t panel = inner().panel, panels = Parts(columns, panel);
   panels_ = NewFloats(panels * depth * panel);
   const int64_t row = transposed ? 1 : columns, column = transposed ? depth : 1;
   ParallelFor(panels, [&](int64_t i) {
@@ -41,11 +42,18 @@ void Factor::Multiply(int64_t rows, const float* a, int64_t a_row, float* c, int
 }
 
 void ForRows(int64_t rows, int64_t floats, const std::function<void(int64_t, int64_t, float*)>& each) {
-  // As many pieces for each thread, of whole tiles.
-  const int64_t round = 2 * ThreadCount(), pieces = UpTo(round, (rows + kMostRows - 1) / kMostRows);
-  const int64_t piece = UpTo(inner().tall / 2, (rows + pieces - 1) / pieces);
-  ParallelFor((rows + piece - 1) / piece, [&](int64_t i) {
-    const int64_t first = i * piece, count = std::min(piece, rows - first);
+  // Pieces of whole tiles, smaller towards the end: threads are seldom equally fast, and the last piece should not keep
+  // the others waiting for long.
+  const int64_t tile = inner().tall / 2, share = 2 * ThreadCount();
+  const int64_t fewest = std::min(kFewestRows, Parts(rows, share));
+  std::vector<int64_t> ends = {0};
+  while (ends.back() < rows) {
+    const int64_t left = rows - ends.back();
+    const int64_t wanted = std::clamp(Parts(left, share), fewest, kMostRows);
+    ends.push_back(std::min(rows, ends.back() + Parts(wanted, tile) * tile));
+  }
+  ParallelFor(static_cast<int64_t>(ends.size()) - 1, [&](int64_t i) {
+    const int64_t first = ends[i], count = ends[i + 1] - first;
     const Floats scratch = NewFloats(count * floats);
     each(first, count, scratch.get());
   });

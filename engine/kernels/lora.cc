@@ -63,8 +63,8 @@ AdapterGradients::AdapterGradients(Run& run, const Adapters& adapters, int input
     : run_(run), adapters_(adapters), input_(input), output_(output), low_(adapters.Low()),
       rank_width_(inner().padded(static_cast<int>(adapters.rank))) {
   const Adapters& l = adapters;
-  group_ = std::max(kFewestRows, (l.rows + kMostGroups - 1) / kMostGroups);
-  groups_ = (l.rows + group_ - 1) / group_;
+  group_ = std::max(kFewestRows, Parts(l.rows, kMostGroups));
+  groups_ = Parts(l.rows, group_);
   size_ = ASize() + l.rank * l.out;
   sums_.assign(groups_ * size_, 0.0f);
   const std::vector<float> down = l.Down();

@@ -18,7 +18,7 @@ void Lora(Run& run, const Attributes& attributes) {
   const float *x = run.In(0), *base = run.In(1);
   float *y = run.OutLike(0, 1), *low = run.Out(1, {l.rows, l.Low()});
   const std::vector<float> down = l.Down();
-  ParallelFor((l.rows + kRows - 1) / kRows, [&](int64_t piece) {
+  ParallelFor(Parts(l.rows, kRows), [&](int64_t piece) {
     const int64_t first = piece * kRows, count = std::min(kRows, l.rows - first);
     std::copy_n(base + first * l.out, count * l.out, y + first * l.out);
     l.Add(down, first, count, x + first * l.in, low + first * l.Low(), y + first * l.out);

@@ -63,8 +63,9 @@ void Multiply(int rows, int columns, int depth, const float* a, int64_t a_row, c
               int64_t c_row, bool add) {
   // A panel that fits into the smallest cache stays there for all rows. Of deeper ones some together stay in the next,
   // and a tile's rows are read once for all of these.
-  const int group = depth <= kShallow ? kPanel : kPanel * (kTogether / depth > 1 ? kTogether / depth : 1);
-  const int height = depth <= kShallow ? rows : KVD_TILE_ROWS;
+  const bool shallow = depth <= kShallow;
+  const int group = shallow ? kPanel : kPanel * (kTogether / depth > 1 ? kTogether / depth : 1);
+  const int height = shallow ? rows : KVD_TILE_ROWS;
   for (int from = 0; from < columns; from += group) {
     const int to = columns - from < group ? columns : from + group;
     for (int m = 0; m < rows; m += height) {

@@ -7,6 +7,9 @@
 
 namespace kvd {
 
+// How many parts of at most `part` make up the whole.
+constexpr int64_t Parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
+
 // Calls work(i) once for each i in [0, count), on as many threads as TensorFlow computes with
 // (TF_NUM_INTRAOP_THREADS, else one a core). Which thread takes which i is not fixed: what depends on the order of
 // additions must not depend on the thread.

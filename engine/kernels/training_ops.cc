@@ -24,7 +24,7 @@ void AdamW(Run& run, const Attributes&) {
     float *new_parameter = run.OutLike(p, 1 + p), *new_first = run.OutLike(n + p, 1 + p);
     float* new_second = run.OutLike(2 * n + p, 1 + p);
     const int64_t size = run.Size(1 + p);
-    ParallelFor((size + kPiece - 1) / kPiece, [&](int64_t piece) {
+    ParallelFor(Parts(size, kPiece), [&](int64_t piece) {
       const int64_t at = piece * kPiece;
       inner().adamw(std::min(kPiece, size - at), settings, parameter + at, first + at, second + at, gradient + at,
                     new_parameter + at, new_first + at, new_second + at);
@@ -37,7 +37,7 @@ void Squares(Run& run, const Attributes&) {
   for (int p = 0; p < run.Inputs(); p++) {
     const float* x = run.In(p);
     const int64_t size = run.Size(p);
-    std::vector<double> sums((size + kPiece - 1) / kPiece);
+    std::vector<double> sums(Parts(size, kPiece));
     ParallelFor(static_cast<int64_t>(sums.size()), [&](int64_t piece) {
       double own = 0;
       for (int64_t i = piece * kPiece; i < std::min(size, (piece + 1) * kPiece); i++) own += double(x[i]) * x[i];

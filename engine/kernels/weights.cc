@@ -16,8 +16,6 @@ constexpr int64_t kTogether = 8;
 // Rows of a norm that one thread adds up at a time.
 constexpr int64_t kRows = 256;
 
-int64_t Parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
-
 }  // namespace
 
 Summand::Summand(int64_t rows, int64_t columns, Columns become)
@@ -35,10 +33,11 @@ void Summand::Take(int64_t first, int64_t count, const float* x) {
 
 void MatrixGradient(const Summand& x, const Summand& dy, float* gradient) {
   const int64_t tall = x.width_, panel = dy.width_, in = x.columns_, out = dy.columns_;
-  const int64_t together = std::min(kTogether, Parts(dy.panels_, 2 * ThreadCount()));
+  // As many units for each thread.
+  const int64_t round = 2 * ThreadCount(), units = Parts(Parts(dy.panels_, kTogether), round) * round;
   std::fill_n(gradient, in * out, 0.0f);
-  ParallelFor(Parts(dy.panels_, together), [&](int64_t unit) {
-    const int64_t from = unit * together, to = std::min(dy.panels_, from + together);
+  ParallelFor(units, [&](int64_t unit) {
+    const int64_t from = unit * dy.panels_ / units, to = (unit + 1) * dy.panels_ / units;
     const Floats sums = NewFloats(tall * panel);
     for (int64_t first = 0; first < x.rows_; first += kDepth) {
       const int count = static_cast<int>(std::min(kDepth, x.rows_ - first));
