@@ -89,13 +89,7 @@ function tableOf(curve: Curve, title: string, notes: readonly string[]): Table {
 }
 
 /** A further measure of the same answers, as a table; nothing where it was not taken. */
-export function furtherTable(
-  all: Evidence,
-  tasks: readonly string[],
-  metric: string,
-  title: string,
-): Block[] {
-  const curve = curveOf(all, tasks, metric);
+export function furtherTable(curve: Curve | undefined, title: string): Block[] {
   return curve === undefined ? [] : [{ kind: 'table', table: tableOf(curve, title, []) }];
 }
 

@@ -52,9 +52,7 @@ export const figure4: Target = {
           `The paper, QuALITY: ${published.text}; without context ${paper.join(', ')}.`,
         ]),
         ...furtherTable(
-          all,
-          DOMAINS.QuALITY,
-          'choice_accuracy',
+          byLikelihood,
           'Accuracy in % by the likelihoods of the choices instead of the letter',
         ),
       ],

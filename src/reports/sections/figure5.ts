@@ -34,9 +34,7 @@ export const figure5: Target = {
       blocks: [
         ...curveBlocks(curve, 'ROUGE-L', [`The paper, SQuALITY: ${readPublished().figure5_squality.text}.`]),
         ...furtherTable(
-          all,
-          DOMAINS.SQuALITY,
-          'rougeL_mean',
+          curveOf(all, DOMAINS.SQuALITY, 'rougeL_mean'),
           'ROUGE-L, mean over the references instead of the best',
         ),
       ],
