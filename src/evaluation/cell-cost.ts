@@ -1,6 +1,7 @@
 /** What evaluating a batch takes, found by evaluating it without numbers. */
 import { withShapes, type Work } from '../engine/shapes.js';
 import type { Method } from '../methods/method.js';
+import { ScoreMemory } from '../methods/score-memory.js';
 import { disposeAdapter } from '../methods/trainable.js';
 import { cacheBytes } from '../models/cache.js';
 import type { ModelConfig } from '../models/config.js';
@@ -90,6 +91,7 @@ export function cellCost(request: CellRequest, fused: boolean): Promise<CellCost
     const run = async (tokens: number): Promise<Work[]> => {
       backend.work = [];
       const { foldTokens, batch: _, ...rest } = request;
+      const memory = new ScoreMemory();
       await evaluateBatch(
         {
           ...rest,
@@ -101,7 +103,9 @@ export function cellCost(request: CellRequest, fused: boolean): Promise<CellCost
           maxNewTokens: tokens,
         },
         batch,
+        memory,
       );
+      memory.dispose();
       return backend.work;
     };
     const work: CellCost['work'] = [await run(1), await run(1 + FURTHER)];

@@ -2,6 +2,7 @@
 import { abandonable } from '../engine/abandon.js';
 import { compressInFolds } from '../methods/folding.js';
 import type { Compression, Method } from '../methods/method.js';
+import { ScoreMemory } from '../methods/score-memory.js';
 import type { Adapter } from '../methods/trainable.js';
 import { cacheBytes, disposeCache, selectSequences, type KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
@@ -49,7 +50,7 @@ export interface SampleResult {
   /** Of keys and values of all layers and KV heads, float32; those held, where heads of a layer keep different numbers. */
   bytesBefore: number;
   bytesAfter: number;
-  /** Seconds of the batch divided by its samples. */
+  /** Seconds of the batch divided by its samples; scoring that several budgets share counts for each. */
   seconds: { compress: number; generate: number };
 }
 
@@ -58,6 +59,7 @@ function compress(
   request: EvaluationRequest,
   batch: readonly Prepared[],
   first: readonly number[],
+  memory: ScoreMemory | undefined,
 ): Compression {
   const chosen = first.map((i) => batch[i]!);
   return compressInFolds(
@@ -70,6 +72,7 @@ function compress(
         questions: chosen.map(({ question }) => question),
       }),
       ...(request.adapter !== undefined && { adapter: request.adapter }),
+      ...(memory !== undefined && { memory }),
     },
     request.methodOptions,
     request.foldTokens ?? Infinity,
@@ -94,14 +97,18 @@ async function phase<T>(request: EvaluationRequest, work: () => T): Promise<{ re
   return (await toStop(request)) ? undefined : done;
 }
 
-/** Evaluates samples all at once; undefined where it was stopped half-way. */
+/**
+ * Evaluates samples all at once; undefined where it was stopped half-way.
+ * @param memory of scores that other budgets share; the seconds that they took once count for each
+ */
 export async function evaluateBatch(
   request: EvaluationRequest,
   batch: readonly Prepared[],
+  memory?: ScoreMemory,
 ): Promise<SampleResult[] | undefined> {
   const owned: KvCache[] = [];
   try {
-    return await evaluateOwning(request, batch, owned);
+    return await evaluateOwning(request, batch, owned, memory);
   } finally {
     owned.forEach(disposeCache);
   }
@@ -112,15 +119,17 @@ async function evaluateOwning(
   request: EvaluationRequest,
   batch: readonly Prepared[],
   owned: KvCache[],
+  memory: ScoreMemory | undefined,
 ): Promise<SampleResult[] | undefined> {
   const { model, tokenizer, task, method } = request;
   const { first, of } = distinctContexts(batch, method.readsQuestion(request.methodOptions));
   const started = performance.now();
+  const spared = memory?.secondsSpared ?? 0;
   const compressed = await phase(request, () => {
-    const compression = compress(request, batch, first);
+    const compression = compress(request, batch, first, memory);
     owned.push(compression.cache);
     compression.cache.keys[0]!.dataSync();
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = (performance.now() - started) / 1000 + (memory?.secondsSpared ?? 0) - spared;
     const cache = selectSequences(compression.cache, of);
     owned.push(cache);
     return { ...compression, cache, seconds };
@@ -182,17 +191,28 @@ async function evaluateOwning(
   });
 }
 
-/** Evaluates batches of samples one after another; a batch that is stopped half-way is left out, and ends it. */
-export async function* evaluateBatches(
-  request: EvaluationRequest,
-  batches: Iterable<readonly TaskSample[]>,
-): AsyncGenerator<SampleResult[]> {
-  for (const batch of batches) {
-    const prepared = batch.map((sample) => prepare(sample, request.task, request.tokenizer));
-    const results = await evaluateBatch(request, prepared);
-    if (results === undefined) return;
-    yield results;
-    if (await toStop(request)) return;
+function preparedBatch({ task, tokenizer }: EvaluationRequest, batch: readonly TaskSample[]): Prepared[] {
+  return batch.map((sample) => prepare(sample, task, tokenizer));
+}
+
+/**
+ * Evaluates a batch of samples by one request after another: those of one method at several budgets, which share their
+ * scores. What is stopped half-way is left out, and ends it.
+ */
+export async function* evaluateBudgets<Request extends EvaluationRequest>(
+  requests: readonly Request[],
+  batch: readonly TaskSample[],
+): AsyncGenerator<{ request: Request; results: SampleResult[] }> {
+  const memory = new ScoreMemory();
+  try {
+    for (const request of requests) {
+      const results = await evaluateBatch(request, preparedBatch(request, batch), memory);
+      if (results === undefined) return;
+      yield { request, results };
+      if (await toStop(request)) return;
+    }
+  } finally {
+    memory.dispose();
   }
 }
 
@@ -201,5 +221,10 @@ export async function* evaluate(
   request: EvaluationRequest,
   samples: Iterable<TaskSample>,
 ): AsyncGenerator<SampleResult> {
-  for await (const results of evaluateBatches(request, inBatches(samples, request.batchSize))) yield* results;
+  for (const batch of inBatches(samples, request.batchSize)) {
+    const results = await evaluateBatch(request, preparedBatch(request, batch));
+    if (results === undefined) return;
+    yield* results;
+    if (await toStop(request)) return;
+  }
 }

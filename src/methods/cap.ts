@@ -5,7 +5,7 @@ import { applyRotary } from '../models/ops.js';
 import { inverse } from './cholesky.js';
 import { behindSinks, futureOption, meanRotation } from './future-queries.js';
 import { unitRows } from './rows.js';
-import { defineScoring, evenRanking } from './scoring.js';
+import { defineScoring } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
 
 const options = z.strictObject({
@@ -71,7 +71,7 @@ export const cap = defineScoring({
     scores: 'values',
   },
   options,
-  rank: (request, { n_sink, n_future_positions, tau, epsilon }) => {
+  score: (request, { n_sink, n_future_positions, tau, epsilon }) => {
     const { model } = request;
     const batch = requestBatch(request);
     const counted = behindSinks(batch, n_sink);
@@ -90,6 +90,6 @@ export const cap = defineScoring({
         return capacityScores(weights, cache.values[layer]!, counted, epsilon);
       }),
     );
-    return evenRanking(request, { cache, scores, sinks: n_sink });
+    return { cache, scores, sinks: n_sink };
   },
 });

@@ -1,7 +1,7 @@
 /** CurDKV: rows whose keys and values are large among their neighbours. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { rankByRows } from './prefill.js';
+import { scoresByRows } from './prefill.js';
 import { realRows } from './rows.js';
 import { defineScoring, type Rows } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
@@ -78,7 +78,7 @@ export const cur = defineScoring({
     scores: 'values',
   },
   options,
-  rank: (request, given) =>
-    rankByRows(request, requestBatch(request), given.n_sink, (rows) => leverage(rows, given)),
+  score: (request, given) =>
+    scoresByRows(request, requestBatch(request), given.n_sink, (rows) => leverage(rows, given)),
   scoreRows: leverage,
 });

@@ -6,7 +6,7 @@ import type { Projections } from '../models/decoder-layer.js';
 import { applyRotary, type RotaryTable } from '../models/ops.js';
 import { behindSinks, futureOption, meanRotation } from './future-queries.js';
 import { questionOption, seenBatch } from './prefill.js';
-import { defineScoring, evenRanking } from './scoring.js';
+import { defineScoring } from './scoring.js';
 import { sinkOption } from './selection.js';
 
 const options = z.strictObject({
@@ -96,7 +96,7 @@ export const expectedAttention = defineScoring({
   },
   options,
   readsQuestion: ({ question }) => question === true,
-  rank: (request, given) => {
+  score: (request, given) => {
     const { model } = request;
     const batch = seenBatch(request, given);
     const counted = behindSinks(batch, given.n_sink);
@@ -115,6 +115,6 @@ export const expectedAttention = defineScoring({
         ),
       ),
     );
-    return evenRanking(request, { cache, scores: ranked, sinks: given.n_sink });
+    return { cache, scores: ranked, sinks: given.n_sink };
   },
 });

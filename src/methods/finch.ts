@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { span } from '../models/batch.js';
-import { rankByAttention, withQuestions } from './prefill.js';
+import { scoresByAttention, withQuestions } from './prefill.js';
 import { defineScoring } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
 
@@ -30,7 +30,7 @@ export const finch = defineScoring({
       .default(true)
       .describe('whether later tokens of the question count more, by the number of tokens before them'),
   }),
-  rank: (request, { n_sink, normalize_scores }) => {
+  score: (request, { n_sink, normalize_scores }) => {
     const batch = requestBatch(request, withQuestions(request));
     const lengths = request.contexts.map((context) => context.length);
     const asking = span(
@@ -43,7 +43,7 @@ export const finch = defineScoring({
       const before = normalize_scores ? i % batch.tokens : 1;
       return (mark * before) / (batch.lengths[row]! - lengths[row]!);
     });
-    return rankByAttention(request, batch, n_sink, {
+    return scoresByAttention(request, batch, n_sink, {
       queries,
       finish: (attention) => tf.mean(attention, 2) as tf.Tensor3D,
     });

@@ -1,7 +1,7 @@
 /** The rows whose keys are least like the others. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { questionOption, rankByRows, seenBatch } from './prefill.js';
+import { questionOption, scoresByRows, seenBatch } from './prefill.js';
 import { realRows, unitRows } from './rows.js';
 import { defineScoring, type Rows } from './scoring.js';
 import { sinkOption } from './selection.js';
@@ -23,6 +23,6 @@ export const keydiff = defineScoring({
   kvpress: { press: 'KeyDiffPress', options: () => ({}), scores: 'values' },
   options: z.strictObject({ n_sink: sinkOption.default(0), ...questionOption }),
   readsQuestion: ({ question }) => question === true,
-  rank: (request, options) => rankByRows(request, seenBatch(request, options), options.n_sink, unlikeness),
+  score: (request, options) => scoresByRows(request, seenBatch(request, options), options.n_sink, unlikeness),
   scoreRows: unlikeness,
 });

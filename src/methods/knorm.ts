@@ -1,7 +1,7 @@
 /** The rows whose keys are smallest: attention tends to go to them. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { rankByRows } from './prefill.js';
+import { scoresByRows } from './prefill.js';
 import { defineScoring, type Rows } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
 
@@ -16,6 +16,6 @@ export const knorm = defineScoring({
   reference: 'arXiv 2406.11430; kvpress KnormPress',
   kvpress: { press: 'KnormPress', options: () => ({}), scores: 'values' },
   options: z.strictObject({ n_sink: sinkOption.default(0) }),
-  rank: (request, { n_sink }) => rankByRows(request, requestBatch(request), n_sink, negativeNorms),
+  score: (request, { n_sink }) => scoresByRows(request, requestBatch(request), n_sink, negativeNorms),
   scoreRows: negativeNorms,
 });

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { scoreArrays, type HeadScores } from './arrays.js';
 import { shareByScore } from './competition.js';
-import { defineScoring, evenRanking, keepRanked, type Ranking } from './scoring.js';
+import { defineScoring, keepRanked, type Ranking } from './scoring.js';
 import { secondReading } from './second-reading.js';
 import { requestBatch, sinkOption } from './selection.js';
 
@@ -59,14 +59,14 @@ export const kvcompose = defineScoring({
     scores: 'values',
   },
   options: z.strictObject({ n_sink: sinkOption.default(0) }),
-  rank: (request, { n_sink }) => {
+  score: (request, { n_sink }) => {
     const { cache } = request.model.forward(requestBatch(request), { cacheOnly: true });
     const rows = cache.keys[0]!.shape[2];
     const reading = { chunks: request.contexts, prompt: [] };
     const most = secondReading(request.model, cache, reading, (weights) =>
       tf.slice(weights, [0, 0, 0, 0, 0], [-1, -1, -1, -1, rows]),
     );
-    return evenRanking(request, { cache, scores: most.map(readingScores), sinks: n_sink });
+    return { cache, scores: most.map(readingScores), sinks: n_sink };
   },
   keep: (request, ranking) => keepRanked({ ...ranking, counts: layerCounts(ranking, request.kept) }),
 });

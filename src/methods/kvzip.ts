@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { KvCache } from '../models/cache.js';
 import { competeEverywhere, competeInLayers } from './competition.js';
-import type { CompressionRequest } from './method.js';
-import { defineScoring, evenRanking, keepRanked } from './scoring.js';
+import type { ScoringRequest } from './method.js';
+import { defineScoring, keepRanked } from './scoring.js';
 import { secondReading } from './second-reading.js';
 import { requestBatch, sinkCounts, sinkOption } from './selection.js';
 
@@ -29,7 +29,7 @@ type Options = z.output<typeof options>;
  * @param from where each chunk begins in its context
  */
 function repeatedAttention(
-  { model }: CompressionRequest,
+  { model }: ScoringRequest,
   past: KvCache,
   chunks: readonly (readonly number[])[],
   from: readonly number[],
@@ -56,7 +56,7 @@ function repeatedAttention(
   return most.map((own) => tf.max(own, 2));
 }
 
-function reconstructionScores(request: CompressionRequest, past: KvCache, given: Options): tf.Tensor3D[] {
+function reconstructionScores(request: ScoringRequest, past: KvCache, given: Options): tf.Tensor3D[] {
   const { contexts } = request;
   const sinks = sinkCounts(requestBatch(request), given.n_sink);
   const longest = Math.max(...contexts.map((context) => context.length));
@@ -104,13 +104,9 @@ export const kvzip = defineScoring({
   },
   needs: { attention: true },
   options,
-  rank: (request, given) => {
+  score: (request, given) => {
     const { cache } = request.model.forward(requestBatch(request), { cacheOnly: true });
-    return evenRanking(request, {
-      cache,
-      scores: reconstructionScores(request, cache, given),
-      sinks: given.n_sink,
-    });
+    return { cache, scores: reconstructionScores(request, cache, given), sinks: given.n_sink };
   },
   keep: (_request, ranking, { budget }) => {
     if (budget === 'head') return keepRanked(ranking);

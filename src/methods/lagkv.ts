@@ -1,7 +1,7 @@
 /** LagKV: rows that stand out against the range of the rows that come after. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { rankByRows } from './prefill.js';
+import { scoresByRows } from './prefill.js';
 import { bySequence } from './rows.js';
 import { defineScoring, type Rows } from './scoring.js';
 import { requestBatch, sinkCounts, sinkOption } from './selection.js';
@@ -94,7 +94,7 @@ export const lagkv = defineScoring({
     scores: 'values',
   },
   options,
-  rank: (request, given) =>
-    rankByRows(request, requestBatch(request), given.n_sink, (rows) => lagScores(rows, given)),
+  score: (request, given) =>
+    scoresByRows(request, requestBatch(request), given.n_sink, (rows) => lagScores(rows, given)),
   scoreRows: lagScores,
 });

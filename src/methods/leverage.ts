@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { leverageScores, sketchOption, standardised, unsketched } from './leverage-scores.js';
 import { bySequence } from './rows.js';
-import { defineScoring, evenRanking } from './scoring.js';
+import { defineScoring } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
 
 /**
@@ -21,7 +21,7 @@ export const leverage = defineScoring({
     scores: 'values',
   },
   options: z.strictObject({ n_sink: sinkOption.default(0), ...sketchOption }),
-  rank: (request, { n_sink, sketch_dimension }) => {
+  score: (request, { n_sink, sketch_dimension }) => {
     const batch = requestBatch(request);
     const { cache, projected } = request.model.forward(batch, {
       observeProjections: (_layer, { rawKeys }) => tf.transpose(rawKeys, [0, 2, 1, 3]),
@@ -34,6 +34,6 @@ export const leverage = defineScoring({
         }),
       ),
     );
-    return evenRanking(request, { cache, scores, sinks: n_sink });
+    return { cache, scores, sinks: n_sink };
   },
 });

@@ -4,6 +4,7 @@ import type { Entry } from '../base/registry.js';
 import type { Budget } from '../base/rounding.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
+import type { ScoreMemory } from './score-memory.js';
 import type { Adapter, Trainable } from './trainable.js';
 
 /** What a method must be given beyond the contexts. */
@@ -16,21 +17,27 @@ export interface MethodNeeds {
   attention: boolean;
 }
 
-/** A batch of contexts to compress. */
-export interface CompressionRequest {
+/** A batch of contexts whose rows are scored, however many of them then stay. */
+export interface ScoringRequest {
   model: Decoder;
   /** Token ids of each context, BOS included. */
   contexts: readonly number[][];
   /** Position of each context's first token; 0 unless given. */
   starts?: readonly number[];
+  /** Token ids of each context's question; present for question-aware methods. */
+  questions?: readonly number[][];
+}
+
+/** A batch of contexts to compress. */
+export interface CompressionRequest extends ScoringRequest {
   /** Rows to keep of each context, between 1 and its length. */
   kept: readonly number[];
   /** The same before rounding, for methods that share them out; as `kept` unless given. */
   asked?: readonly number[];
-  /** Token ids of each context's question; present for question-aware methods. */
-  questions?: readonly number[][];
   /** Present for methods that need training. */
   adapter?: Adapter;
+  /** Where scores are kept for the next request for the same contexts; made anew each time unless given. */
+  memory?: ScoreMemory;
 }
 
 /** A compressed cache; the caller owns (and disposes) it. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { chunkedAttention, chunkOption } from './chunked-attention.js';
 import { standardised } from './leverage-scores.js';
 import { bySequence } from './rows.js';
-import { defineScoring, evenRanking } from './scoring.js';
+import { defineScoring } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
 
 /**
@@ -23,7 +23,7 @@ export const noncausalAttention = defineScoring({
     scores: 'values',
   },
   options: z.strictObject({ n_sink: sinkOption.default(0), ...chunkOption }),
-  rank: (request, { n_sink, chunk_size }) => {
+  score: (request, { n_sink, chunk_size }) => {
     const batch = requestBatch(request);
     const { cache, projected } = request.model.forward(batch, {
       observeProjections: (_layer, { queries }) => tf.clone(queries),
@@ -40,6 +40,6 @@ export const noncausalAttention = defineScoring({
         }),
       ),
     );
-    return evenRanking(request, { cache, scores, sinks: n_sink });
+    return { cache, scores, sinks: n_sink };
   },
 });

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { span, type TokenBatch } from '../models/batch.js';
-import { questionOption, rankByAttention, seenBatch, type AttentionScore } from './prefill.js';
+import { questionOption, scoresByAttention, seenBatch, type AttentionScore } from './prefill.js';
 import { defineScoring } from './scoring.js';
 import { sinkOption } from './selection.js';
 
@@ -34,8 +34,8 @@ export const observedAttention = defineScoring({
   kvpress: { press: 'ObservedAttentionPress', options: () => ({}), scores: 'values' },
   options: z.strictObject({ n_sink: sinkOption.default(0), ...questionOption }),
   readsQuestion: ({ question }) => question === true,
-  rank: (request, options) => {
+  score: (request, options) => {
     const batch = seenBatch(request, options);
-    return rankByAttention(request, batch, options.n_sink, meanAttention(batch));
+    return scoresByAttention(request, batch, options.n_sink, meanAttention(batch));
   },
 });

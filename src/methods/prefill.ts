@@ -1,11 +1,11 @@
-/** Rankings from one plain prefill: by positions and ids, by keys and values, by attention or by queries. */
+/** Scores from one plain prefill: by positions and ids, by keys and values, by attention or by queries. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { TokenBatch } from '../models/batch.js';
 import type { KvCache } from '../models/cache.js';
 import type { Decoder } from '../models/decoder.js';
-import type { CompressionRequest } from './method.js';
-import { evenRanking, type Ranking, type Rows } from './scoring.js';
+import type { ScoringRequest } from './method.js';
+import type { Rows, Scored } from './scoring.js';
 import { requestBatch } from './selection.js';
 
 /** The option of methods for which the question makes a difference. */
@@ -17,44 +17,41 @@ export const questionOption = {
 };
 
 /** Each context followed by its question: what question-aware methods let attend. */
-export function withQuestions(request: CompressionRequest): number[][] {
+export function withQuestions(request: ScoringRequest): number[][] {
   return request.contexts.map((context, row) => [...context, ...(request.questions?.[row] ?? [])]);
 }
 
 /** What is prefilled: the contexts alone, or with their questions. */
-export function seenBatch(
-  request: CompressionRequest,
-  options: { question?: boolean | undefined },
-): TokenBatch {
+export function seenBatch(request: ScoringRequest, options: { question?: boolean | undefined }): TokenBatch {
   return requestBatch(request, options.question === true ? withQuestions(request) : request.contexts);
 }
 
-/** Ranks rows by scores that need nothing but token ids and their order. */
-export function rankByIds(
-  request: CompressionRequest,
+/** Scores of rows that need nothing but token ids and their order. */
+export function scoresByIds(
+  request: ScoringRequest,
   sinks: number,
   scoreOf: (ids: readonly number[]) => ArrayLike<number>,
-): Ranking {
+): Scored {
   const batch = requestBatch(request);
   const flat = new Float32Array(batch.batch * batch.tokens);
   request.contexts.forEach((ids, row) => flat.set(Array.from(scoreOf(ids)), row * batch.tokens));
   const shared = tf.tensor3d(flat, [batch.batch, 1, batch.tokens]);
   const { cache } = request.model.forward(batch, { cacheOnly: true });
-  return evenRanking(request, { cache, scores: cache.keys.map(() => shared), sinks });
+  return { cache, scores: cache.keys.map(() => shared), sinks };
 }
 
-/** Ranks rows of each layer by their keys and values. */
-export function rankByRows(
-  request: CompressionRequest,
+/** Scores of the rows of each layer by their keys and values. */
+export function scoresByRows(
+  request: ScoringRequest,
   batch: TokenBatch,
   sinks: number,
   scoreOf: (rows: Rows) => tf.Tensor3D,
-): Ranking {
+): Scored {
   const { cache } = request.model.forward(batch, { cacheOnly: true });
   const scores = cache.keys.map((keys, layer) =>
     tf.tidy(() => scoreOf({ keys, values: cache.values[layer]!, extents: batch })),
   );
-  return evenRanking(request, { cache, scores, sinks });
+  return { cache, scores, sinks };
 }
 
 /** What attention says of rows: which queries count, and what becomes of the attention that they pay. */
@@ -95,12 +92,12 @@ export function prefillWithScores(
   return { cache, scores: observed.map((attention) => finish(attention as tf.Tensor4D)) };
 }
 
-/** Ranks rows of each layer by the attention that a prefill of `batch` pays them. */
-export function rankByAttention(
-  request: CompressionRequest,
+/** Scores of the rows of each layer by the attention that a prefill of `batch` pays them. */
+export function scoresByAttention(
+  request: ScoringRequest,
   batch: TokenBatch,
   sinks: number,
   score: AttentionScore,
-): Ranking {
-  return evenRanking(request, { ...prefillWithScores(request.model, batch, score), sinks });
+): Scored {
+  return { ...prefillWithScores(request.model, batch, score), sinks };
 }

@@ -1,7 +1,7 @@
 /** Rows at random: the floor that any score must beat. */
 import { z } from 'zod';
 import { Random } from '../engine/random.js';
-import { rankByIds } from './prefill.js';
+import { scoresByIds } from './prefill.js';
 import { defineScoring } from './scoring.js';
 import { sinkOption } from './selection.js';
 
@@ -14,8 +14,8 @@ export const random = defineScoring({
     n_sink: sinkOption,
     seed: z.int().min(0).default(0).describe('seed of the draw'),
   }),
-  rank: (request, { n_sink, seed }) =>
-    rankByIds(request, n_sink, (ids) => {
+  score: (request, { n_sink, seed }) =>
+    scoresByIds(request, n_sink, (ids) => {
       const generator = new Random(`random/${seed}/${ids.join()}`);
       return ids.map(() => generator.uniform());
     }),

@@ -2,20 +2,31 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { z } from 'zod';
 import { cacheTensors, evenCounts, type KvCache, type RowCounts } from '../models/cache.js';
-import type { Compression, CompressionRequest, KvpressName, Method, MethodNeeds } from './method.js';
+import type {
+  Compression,
+  CompressionRequest,
+  KvpressName,
+  Method,
+  MethodNeeds,
+  ScoringRequest,
+} from './method.js';
 import { defineMethod } from './method.js';
 import { keepCounted, type Extents } from './selection.js';
 
-/** What each row of a prefill is worth, and how many of them stay. */
-export interface Ranking {
+/** What each row of a prefill is worth. */
+export interface Scored {
   /** The whole cache; it may hold rows behind the contexts, which never stay. */
   cache: KvCache;
   /** Per layer [batch, kvHeads or 1, tokens]: the highest stay. Padding may hold any value. */
   scores: tf.Tensor3D[];
-  /** Where each context stands. */
-  extents: Extents;
   /** Tokens at positions below it stay whatever their score. */
   sinks: number;
+}
+
+/** What each row of a prefill is worth, and how many of them stay. */
+export interface Ranking extends Scored {
+  /** Where each context stands. */
+  extents: Extents;
   /** Per layer, how many rows of each context and head stay. */
   counts: RowCounts[];
 }
@@ -38,8 +49,8 @@ export interface Rows {
   extents: Extents;
 }
 
-/** What a method that ranks rows declares. */
-export interface ScoringDeclaration<Schema extends z.ZodObject> {
+/** What a method that ranks rows declares, beside how it scores or ranks them. */
+export interface ScoringTraits<Schema extends z.ZodObject> {
   name: string;
   summary: string;
   reference: string;
@@ -48,17 +59,20 @@ export interface ScoringDeclaration<Schema extends z.ZodObject> {
   ownPositions?: boolean;
   options: Schema;
   readsQuestion?: (options: z.output<Schema>) => boolean;
-  rank: (request: CompressionRequest, options: z.output<Schema>) => Ranking;
   scoreRows?: (rows: Rows, options: z.output<Schema>) => tf.Tensor3D;
   /** What it makes of its ranking; `keepRanked` unless given. */
   keep?: (request: CompressionRequest, ranking: Ranking, options: z.output<Schema>) => Compression;
 }
 
+/** Its scores, if they are the same however many rows stay; else its ranking. */
+export type ScoringDeclaration<Schema extends z.ZodObject> = ScoringTraits<Schema> &
+  (
+    | { score: (request: ScoringRequest, options: z.output<Schema>) => Scored; rank?: never }
+    | { rank: (request: CompressionRequest, options: z.output<Schema>) => Ranking; score?: never }
+  );
+
 /** A ranking in which every layer and head keeps the rows asked for. */
-export function evenRanking(
-  request: CompressionRequest,
-  ranked: Omit<Ranking, 'extents' | 'counts'>,
-): Ranking {
+export function evenRanking(request: CompressionRequest, ranked: Scored): Ranking {
   const lengths = request.contexts.map((context) => context.length);
   const starts = request.starts === undefined ? lengths.map(() => 0) : [...request.starts];
   return {
@@ -104,15 +118,16 @@ function tidyBut<T>(work: () => T, tensorsOf: (result: T) => tf.Tensor[]): T {
 
 /** A ranking whose cache and scores the caller owns. */
 export function rankTidily(method: ScoringMethod, request: CompressionRequest, options: unknown): Ranking {
-  return tidyBut(() => method.rank(request, options), rankingTensors);
+  return tidyBut(() => method.rank(request, options), scoredTensors);
 }
 
 /** Disposes of a ranking's tensors. */
 export function disposeRanking(ranking: Ranking): void {
-  tf.dispose(rankingTensors(ranking));
+  tf.dispose(scoredTensors(ranking));
 }
 
-function rankingTensors({ cache, scores }: Ranking): tf.Tensor[] {
+/** The tensors of scores and of the cache that they belong to, each once. */
+export function scoredTensors({ cache, scores }: Scored): tf.Tensor[] {
   return [...new Set([...cacheTensors(cache), ...scores])];
 }
 
@@ -120,7 +135,12 @@ function rankingTensors({ cache, scores }: Ranking): tf.Tensor[] {
 export function defineScoring<Schema extends z.ZodObject>(
   declaration: ScoringDeclaration<Schema>,
 ): ScoringMethod {
-  const { rank, scoreRows, keep, needs, ...declared } = declaration;
+  const { score, rank: ranked, scoreRows, keep, needs, ...declared } = declaration;
+  const rank = (request: CompressionRequest, options: z.output<Schema>): Ranking => {
+    if (ranked !== undefined) return ranked(request, options);
+    const make = (): Scored => score(request, options);
+    return evenRanking(request, request.memory?.recall(declared.name, options, request, make) ?? make());
+  };
   const parse = (options: unknown): z.output<Schema> => declared.options.parse(options) as z.output<Schema>;
   return {
     ...defineMethod({

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { makeBatch, type TokenBatch } from '../models/batch.js';
 import { evenCounts, gatherRows, type KvCache, type RowCounts } from '../models/cache.js';
-import type { CompressionRequest } from './method.js';
+import type { ScoringRequest } from './method.js';
 
 /** The option that every method with sinks has. */
 export const sinkOption = z
@@ -17,7 +17,7 @@ export const sinkOption = z
 
 /** The contexts of a request, or sequences that begin with them, as a batch at the positions asked for. */
 export function requestBatch(
-  request: CompressionRequest,
+  request: ScoringRequest,
   sequences: readonly (readonly number[])[] = request.contexts,
 ): TokenBatch {
   return makeBatch(sequences, request.starts === undefined ? {} : { starts: request.starts });

@@ -1,6 +1,6 @@
 /** SnapKV, question-aware: the window ends with the question. */
 import { windowOptions, windowScores } from './observation-window.js';
-import { rankByAttention, withQuestions } from './prefill.js';
+import { scoresByAttention, withQuestions } from './prefill.js';
 import { defineScoring } from './scoring.js';
 import { requestBatch } from './selection.js';
 
@@ -10,8 +10,8 @@ export const snapkvQuestion = defineScoring({
   reference: 'SnapKV, arXiv 2404.14469; kvpress SnapKVPress',
   needs: { question: true, attention: true },
   options: windowOptions,
-  rank: (request, options) => {
+  score: (request, options) => {
     const batch = requestBatch(request, withQuestions(request));
-    return rankByAttention(request, batch, options.n_sink, windowScores(batch, options));
+    return scoresByAttention(request, batch, options.n_sink, windowScores(batch, options));
   },
 });

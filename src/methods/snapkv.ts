@@ -1,6 +1,6 @@
 /** SnapKV, question-independent: the window is the end of the context. */
 import { windowOptions, windowPress, windowScores } from './observation-window.js';
-import { rankByAttention } from './prefill.js';
+import { scoresByAttention } from './prefill.js';
 import { defineScoring } from './scoring.js';
 import { requestBatch } from './selection.js';
 
@@ -11,8 +11,8 @@ export const snapkv = defineScoring({
   needs: { attention: true },
   kvpress: windowPress,
   options: windowOptions,
-  rank: (request, options) => {
+  score: (request, options) => {
     const batch = requestBatch(request);
-    return rankByAttention(request, batch, options.n_sink, windowScores(batch, options));
+    return scoresByAttention(request, batch, options.n_sink, windowScores(batch, options));
   },
 });

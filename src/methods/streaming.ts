@@ -1,6 +1,6 @@
 /** StreamingLLM: the sinks and the most recent rows. */
 import { z } from 'zod';
-import { rankByIds } from './prefill.js';
+import { scoresByIds } from './prefill.js';
 import { defineScoring } from './scoring.js';
 import { sinkOption } from './selection.js';
 
@@ -15,5 +15,5 @@ export const streaming = defineScoring({
     scores: 'order',
   },
   options: z.strictObject({ n_sink: sinkOption }),
-  rank: (request, { n_sink }) => rankByIds(request, n_sink, (ids) => ids.map((_, position) => position)),
+  score: (request, { n_sink }) => scoresByIds(request, n_sink, (ids) => ids.map((_, position) => position)),
 });

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { named, type Named } from '../base/named.js';
 import type { Registry } from '../base/registry.js';
 import type { CompressionRequest } from './method.js';
-import { defineScoring, type Ranking, type ScoringDeclaration, type ScoringMethod } from './scoring.js';
+import { defineScoring, type Ranking, type ScoringTraits, type ScoringMethod } from './scoring.js';
 
 /** The option of a wrapper that says whose scores it takes. */
 export function ofOption(registry: Registry<ScoringMethod>, usual: string): z.ZodPrefault<z.ZodType<Named>> {
@@ -23,7 +23,7 @@ type WrapperSchema = z.ZodObject<{ of: z.ZodType<Named> }>;
 /** Declares a method that makes something of the scores of one of `registry`. */
 export function defineWrapper<Schema extends WrapperSchema>(
   registry: Registry<ScoringMethod>,
-  wrapper: Omit<ScoringDeclaration<Schema>, 'rank' | 'needs' | 'readsQuestion' | 'scoreRows'> & {
+  wrapper: Omit<ScoringTraits<Schema>, 'needs' | 'readsQuestion' | 'scoreRows'> & {
     rank(request: CompressionRequest, of: Scores, options: z.output<Schema>): Ranking;
   },
 ): ScoringMethod {

@@ -17,10 +17,15 @@ function budgetsFor(method: Method, spellings: BudgetSpellings): FixedBudget[] {
   return budgetsOf(spellings).map((budget) => ({ budget, label: describeBudget(budget) }));
 }
 
-/** Cells in the order of evaluation; a method of fixed budget has one, whatever the budgets. */
-export function cellsOf({ evaluation }: Experiment): Cell[] {
+/** Cells in the order of evaluation, those of each method together; one of fixed budget has one, whatever the budgets. */
+export function cellsByMethod({ evaluation }: Experiment): Cell[][] {
   if (evaluation === undefined) return [];
-  return evaluation.methods.flatMap(({ name, ...options }) =>
+  return evaluation.methods.map(({ name, ...options }) =>
     budgetsFor(methods.get(name), evaluation).map((budget) => ({ method: name, options, ...budget })),
   );
+}
+
+/** All of them in a row. */
+export function cellsOf(experiment: Experiment): Cell[] {
+  return cellsByMethod(experiment).flat();
 }

@@ -2,7 +2,7 @@
 import { canonicalJson, hashOf } from '../base/hash.js';
 import { UserError } from '../base/errors.js';
 import { take } from '../base/iterate.js';
-import { evaluateBatches } from '../evaluation/evaluate.js';
+import { evaluateBudgets, type EvaluationRequest } from '../evaluation/evaluate.js';
 import { inBatches } from '../evaluation/prepared.js';
 import type { LoadedExperiment } from '../experiment/resolve.js';
 import { keptTokens } from '../experiment/retention.js';
@@ -18,7 +18,7 @@ import {
   loadAdapters,
   type FoundAdapters,
 } from './adapters.js';
-import { cellsOf, type Cell } from './cells.js';
+import { cellsByMethod, cellsOf, type Cell } from './cells.js';
 import { alone } from './exclusive.js';
 import { interrupted, watchInterruption } from './interruption.js';
 import { withProgress } from './progress.js';
@@ -103,6 +103,15 @@ function planOf(loaded: LoadedExperiment, adapter: string | undefined): Plan {
   return { experiment, evaluation, cells, adapters, configHash, task, batches, samples: samples.length };
 }
 
+/** A cell that is being evaluated. */
+interface OpenCell extends EvaluationRequest {
+  /** In the store. */
+  id: number;
+  title: string;
+  /** Batches of which samples are missing. */
+  left: ReadonlySet<readonly TaskSample[]>;
+}
+
 function openCell(store: Store, runId: string, plan: Plan, cell: Cell): number {
   const { experiment, evaluation, task } = plan;
   return store.openCell(runId, {
@@ -169,35 +178,45 @@ async function evaluateOrResume(
   const interruption = watchInterruption();
   try {
     await withProgress(title, Math.max(1, total), quiet, async (tick) => {
+      const size = (some: TaskSample[][]): number => some.reduce((sum, batch) => sum + batch.length, 0);
       let done = 0;
-      for (const cell of cells) {
-        const method = methods.get(cell.method);
-        const cellId = openCell(store, runId, plan, cell);
-        const stored = store.doneSamples(cellId);
-        const left = batches.filter((batch) => !batch.every(({ id }) => stored.has(id)));
-        done += total / cells.length - left.reduce((sum, batch) => sum + batch.length, 0);
-        const adapter = adapters.get(cell.method);
-        const request = {
+      const open = (cell: Cell): OpenCell => {
+        const { method, options, budget, label } = cell;
+        const id = openCell(store, runId, plan, cell);
+        const stored = store.doneSamples(id);
+        const left = batches.filter((batch) => !batch.every((sample) => stored.has(sample.id)));
+        done += size(batches) - size(left);
+        const adapter = adapters.get(method);
+        return {
           ...session,
           task,
-          method,
-          methodOptions: cell.options,
+          method: methods.get(method),
+          methodOptions: options,
           ...(adapter !== undefined && { adapter }),
-          keptRows: (length: number) => keptTokens(cell.budget, length),
+          keptRows: (length: number) => keptTokens(budget, length),
           ...(evaluation.fold_tokens !== undefined && { foldTokens: evaluation.fold_tokens }),
           batchSize: evaluation.batch_size,
           intrinsic: evaluation.intrinsic,
           maxNewTokens: evaluation.max_new_tokens ?? task.maxNewTokens,
           stop: interruption.requested,
+          id,
+          title: `${method} at ${label}`,
+          left: new Set(left),
         };
-        for await (const results of evaluateBatches(request, left)) {
-          store.addSamples(cellId, results);
-          done += results.length;
-          tick(Math.max(1, done), `${cell.method} at ${cell.label}`);
-        }
-        if (interruption.requested()) {
-          store.setStatus(runId, 'interrupted');
-          throw interrupted(`kvd eval ${loaded.file}`);
+      };
+      for (const budgets of cellsByMethod(experiment)) {
+        const opened = budgets.map(open);
+        for (const batch of batches) {
+          const asking = opened.filter(({ left }) => left.has(batch));
+          for await (const { request, results } of evaluateBudgets(asking, batch)) {
+            store.addSamples(request.id, results);
+            done += results.length;
+            tick(Math.max(1, done), request.title);
+          }
+          if (interruption.requested()) {
+            store.setStatus(runId, 'interrupted');
+            throw interrupted(`kvd eval ${loaded.file}`);
+          }
         }
       }
     });

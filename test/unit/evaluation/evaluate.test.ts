@@ -1,13 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { take } from '../../../src/base/iterate.js';
 import { startEngine } from '../../../src/engine/index.js';
 import { choiceLikelihoods } from '../../../src/evaluation/choices.js';
-import { evaluate, type EvaluationRequest, type SampleResult } from '../../../src/evaluation/evaluate.js';
+import {
+  evaluate,
+  evaluateBudgets,
+  type EvaluationRequest,
+  type SampleResult,
+} from '../../../src/evaluation/evaluate.js';
 import { inBatches } from '../../../src/evaluation/prepared.js';
 import { keptRows } from '../../../src/base/rounding.js';
 import { full } from '../../../src/methods/full.js';
 import { methods } from '../../../src/methods/index.js';
+import { isScoring } from '../../../src/methods/scoring.js';
 import { makeBatch } from '../../../src/models/batch.js';
 import type { Decoder } from '../../../src/models/decoder.js';
 import { greedy } from '../../../src/models/generate.js';
@@ -160,6 +166,50 @@ describe('a cell', () => {
       expect(doubted[i]!.output).toBe(output);
       expectClose([doubted[i]!.metrics.nll!], [metrics.nll!], 1e-4);
     });
+  });
+
+  const few = samples.slice(0, 4);
+  const budgetsOf = (name: string, shares: readonly number[]): EvaluationRequest[] =>
+    shares.map((share) => ({
+      ...session,
+      task,
+      method: methods.get(name),
+      methodOptions: {},
+      keptRows: (length) => keptRows(share, length),
+      batchSize: few.length,
+      maxNewTokens: 8,
+    }));
+  const rankingMethods = methods.names().filter((name) => isScoring(methods.get(name)));
+
+  it.each(rankingMethods)(
+    'of %s has at each of several budgets the numbers that it has alone',
+    async (name) => {
+      const untimed = (results: SampleResult[]): unknown => results.map(({ seconds: _, ...rest }) => rest);
+      const requests = budgetsOf(name, [0.5, 0.2, 0.05]);
+      const alone: unknown[] = [];
+      for (const request of requests) alone.push(untimed(await run(request, few)));
+      const before = tf.memory().numTensors;
+      const together: unknown[] = [];
+      for await (const { results } of evaluateBudgets(requests, few)) together.push(untimed(results));
+      expect(together).toEqual(alone);
+      expect(tf.memory().numTensors).toBe(before);
+    },
+  );
+
+  it('scores contexts once for all budgets, and counts the time of it for each', async () => {
+    const forward = vi.spyOn(session.model, 'forward');
+    let clock = 0;
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => (clock += 1000));
+    const seconds: number[] = [];
+    for await (const { results } of evaluateBudgets(budgetsOf('h2i', [0.5, 0.2]), few)) {
+      seconds.push(few.length * results[0]!.seconds.compress);
+    }
+    now.mockRestore();
+    const observing = forward.mock.calls.filter(([, options]) => options?.observeAttention !== undefined);
+    forward.mockRestore();
+    expect(observing).toHaveLength(1);
+    // The clock goes on by a second whenever it is read: at the start, around the scoring and at the end; then at both ends.
+    expect(seconds).toEqual([3, 1 + 1]);
   });
 
   it('marks logits in pieces, never all at once, with the numbers of the whole', async () => {
