@@ -101,9 +101,9 @@ export function cellCost(request: CellRequest, fused: boolean): Promise<CellCost
           ...(adapter !== undefined && { adapter }),
           ...(foldTokens !== undefined && { foldTokens }),
           maxNewTokens: tokens,
+          memory,
         },
         batch,
-        memory,
       );
       memory.dispose();
       return backend.work;

@@ -33,6 +33,8 @@ export interface EvaluationRequest {
   intrinsic?: boolean;
   /** Asked now and then; true ends the evaluation after the last whole batch. */
   stop?(): boolean;
+  /** Scores that other budgets share; the seconds that they once took count for each. */
+  memory?: ScoreMemory;
 }
 
 /** What is known of one sample when it is done. */
@@ -59,7 +61,6 @@ function compress(
   request: EvaluationRequest,
   batch: readonly Prepared[],
   first: readonly number[],
-  memory: ScoreMemory | undefined,
 ): Compression {
   const chosen = first.map((i) => batch[i]!);
   return compressInFolds(
@@ -72,7 +73,7 @@ function compress(
         questions: chosen.map(({ question }) => question),
       }),
       ...(request.adapter !== undefined && { adapter: request.adapter }),
-      ...(memory !== undefined && { memory }),
+      ...(request.memory !== undefined && { memory: request.memory }),
     },
     request.methodOptions,
     request.foldTokens ?? Infinity,
@@ -97,18 +98,14 @@ async function phase<T>(request: EvaluationRequest, work: () => T): Promise<{ re
   return (await toStop(request)) ? undefined : done;
 }
 
-/**
- * Evaluates samples all at once; undefined where it was stopped half-way.
- * @param memory of scores that other budgets share; the seconds that they took once count for each
- */
+/** Evaluates samples all at once; undefined where it was stopped half-way. */
 export async function evaluateBatch(
   request: EvaluationRequest,
   batch: readonly Prepared[],
-  memory?: ScoreMemory,
 ): Promise<SampleResult[] | undefined> {
   const owned: KvCache[] = [];
   try {
-    return await evaluateOwning(request, batch, owned, memory);
+    return await evaluateOwning(request, batch, owned);
   } finally {
     owned.forEach(disposeCache);
   }
@@ -119,17 +116,17 @@ async function evaluateOwning(
   request: EvaluationRequest,
   batch: readonly Prepared[],
   owned: KvCache[],
-  memory: ScoreMemory | undefined,
 ): Promise<SampleResult[] | undefined> {
   const { model, tokenizer, task, method } = request;
   const { first, of } = distinctContexts(batch, method.readsQuestion(request.methodOptions));
   const started = performance.now();
-  const spared = memory?.secondsSpared ?? 0;
+  const secondsSpared = (): number => request.memory?.secondsSpared ?? 0;
+  const spared = secondsSpared();
   const compressed = await phase(request, () => {
-    const compression = compress(request, batch, first, memory);
+    const compression = compress(request, batch, first);
     owned.push(compression.cache);
     compression.cache.keys[0]!.dataSync();
-    const seconds = (performance.now() - started) / 1000 + (memory?.secondsSpared ?? 0) - spared;
+    const seconds = (performance.now() - started) / 1000 + secondsSpared() - spared;
     const cache = selectSequences(compression.cache, of);
     owned.push(cache);
     return { ...compression, cache, seconds };
@@ -203,10 +200,13 @@ export async function* evaluateBudgets<Request extends EvaluationRequest>(
   requests: readonly Request[],
   batch: readonly TaskSample[],
 ): AsyncGenerator<{ request: Request; results: SampleResult[] }> {
+  const [first] = requests;
+  if (first === undefined) return;
+  const prepared = preparedBatch(first, batch);
   const memory = new ScoreMemory();
   try {
     for (const request of requests) {
-      const results = await evaluateBatch(request, preparedBatch(request, batch), memory);
+      const results = await evaluateBatch({ ...request, memory }, prepared);
       if (results === undefined) return;
       yield { request, results };
       if (await toStop(request)) return;

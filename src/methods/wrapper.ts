@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { named, type Named } from '../base/named.js';
 import type { Registry } from '../base/registry.js';
 import type { CompressionRequest } from './method.js';
-import { defineScoring, type Ranking, type ScoringTraits, type ScoringMethod } from './scoring.js';
+import { defineScoring, type Ranking, type ScoringMethod, type ScoringTraits } from './scoring.js';
 
 /** The option of a wrapper that says whose scores it takes. */
 export function ofOption(registry: Registry<ScoringMethod>, usual: string): z.ZodPrefault<z.ZodType<Named>> {

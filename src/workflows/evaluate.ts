@@ -112,6 +112,10 @@ interface OpenCell extends EvaluationRequest {
   left: ReadonlySet<readonly TaskSample[]>;
 }
 
+function sampleCount(batches: readonly (readonly TaskSample[])[]): number {
+  return batches.reduce((sum, batch) => sum + batch.length, 0);
+}
+
 function openCell(store: Store, runId: string, plan: Plan, cell: Cell): number {
   const { experiment, evaluation, task } = plan;
   return store.openCell(runId, {
@@ -172,20 +176,19 @@ async function evaluateOrResume(
   });
   store.setStatus(runId, 'running');
   const batches = plan.batches.filter((_batch, i) => i % shard.count === shard.index - 1);
-  const total = cells.length * batches.reduce((sum, batch) => sum + batch.length, 0);
+  const total = cells.length * sampleCount(batches);
   const part = shard.count === 1 ? '' : `, part ${shard.index} of ${shard.count}`;
   const title = `Evaluating ${experiment.name} on ${task.name} (${total} answers${part})`;
   const interruption = watchInterruption();
   try {
     await withProgress(title, Math.max(1, total), quiet, async (tick) => {
-      const size = (some: TaskSample[][]): number => some.reduce((sum, batch) => sum + batch.length, 0);
       let done = 0;
       const open = (cell: Cell): OpenCell => {
         const { method, options, budget, label } = cell;
         const id = openCell(store, runId, plan, cell);
         const stored = store.doneSamples(id);
         const left = batches.filter((batch) => !batch.every((sample) => stored.has(sample.id)));
-        done += size(batches) - size(left);
+        done += sampleCount(batches) - sampleCount(left);
         const adapter = adapters.get(method);
         return {
           ...session,
