@@ -107,6 +107,8 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
     if (training.retention_min > training.retention_max) {
       problems.push('training.retention_min is greater than training.retention_max');
     }
+    if ((training.fold_warmup_steps === undefined) !== (training.fold_warmup_tokens === undefined))
+      problems.push('training.fold_warmup_steps and training.fold_warmup_tokens are given together');
     if (!datasets.get(data.name).splits.includes('train'))
       problems.push(`dataset ${data.name} has no split train`);
     if (training.init_adapter !== undefined && !hasAdapter(training.init_adapter))

@@ -74,6 +74,12 @@ const training = z.strictObject({
   fold_tokens: foldTokens.describe(
     'longer contexts are encoded in folds of this many tokens; the paper takes 1536',
   ),
+  fold_warmup_steps: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('steps in which folds are of fold_warmup_tokens instead'),
+  fold_warmup_tokens: foldTokens.describe('length of folds in the first fold_warmup_steps steps'),
   max_continuation_tokens: steps.default(128).describe('questions and answers of one example at most'),
   eval_steps: steps.default(300).describe('steps between two validations'),
   eval_task: z

@@ -72,7 +72,8 @@ export function stepCost<A extends Adapter>(
     const work = [1, 2].map((count) => {
       if (count > options.gradient_accumulation_steps) return [];
       backend.work = [];
-      takeStep(course, optimiser, batchesOf(options, lengths, count), 1, '');
+      const step = 1 + (options.fold_warmup_steps ?? 0);
+      takeStep(course, optimiser, batchesOf(options, lengths, count), step, '');
       return backend.work;
     }) as StepCost['work'];
     const trained = Object.values(course.trained).reduce((sum, { size }) => sum + size, 0);

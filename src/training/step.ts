@@ -22,6 +22,9 @@ export interface StepOptions extends AdamWOptions, ScheduleOptions, ObjectiveOpt
   gradient_checkpointing?: boolean | undefined;
   /** Longer contexts are encoded in folds of this many tokens. */
   fold_tokens?: number | undefined;
+  /** Steps in which folds are of `fold_warmup_tokens` instead. */
+  fold_warmup_steps?: number | undefined;
+  fold_warmup_tokens?: number | undefined;
 }
 
 /** What stays the same from step to step. */
@@ -66,15 +69,21 @@ export function openCourse<A extends Adapter>(
   return { model, trainable, adapter, objective, parameters, trained, options };
 }
 
-/** Share of the loss and of its gradients that a micro-batch has. */
+/** Length of folds in step number `step` (1-based); undefined where contexts stay whole. */
+function foldTokensAt(step: number, options: StepOptions): number | undefined {
+  return step <= (options.fold_warmup_steps ?? 0) ? options.fold_warmup_tokens : options.fold_tokens;
+}
+
+/** Share of the loss and of its gradients that a micro-batch of step number `step` has. */
 function microStep<A extends Adapter>(
   course: Course<A>,
   { examples, kept, share }: MicroBatch,
+  step: number,
   random: Random,
 ): { loss: number; grads: tf.NamedTensorMap } {
   const { model, trainable, adapter, objective, parameters, trained, options } = course;
   const teacher = teacherPass(model, examples, kept, trainable.frozenLayers(adapter), {
-    foldTokens: options.fold_tokens,
+    foldTokens: foldTokensAt(step, options),
     teacher: objective.teacher,
   });
   const { value, grads } = tf.tidy(() =>
@@ -123,7 +132,7 @@ export function takeStep<A extends Adapter>(
   let loss = 0;
   for (const [micro, batch] of batches.entries()) {
     const draws = new Random(`objective/${options.seed}/${step - 1}/${micro}`);
-    const compute = (): ReturnType<typeof microStep> => microStep(course, batch, draws);
+    const compute = (): ReturnType<typeof microStep> => microStep(course, batch, step, draws);
     const result = group.size === 1 ? abandonable(compute) : compute();
     if (result === undefined) return void tf.dispose(sums);
     loss += result.loss;

@@ -91,8 +91,9 @@ async function dryTraining(
         max_steps: STEPS,
         gradient_accumulation_steps: Math.min(MICRO_BATCHES, training.gradient_accumulation_steps),
         micro_batch_size: Math.min(SAMPLES, training.micro_batch_size),
-        // Rows are missing from the first step on.
+        // Rows are missing, and folds as long as they get, from the first step on.
         retention_warmup_steps: 0,
+        fold_warmup_steps: 0,
       },
       join(folder, 'state.safetensors'),
       {

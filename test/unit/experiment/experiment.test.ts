@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/base/errors.js';
+import { checkExperiment } from '../../../src/experiment/check.js';
 import { exampleExperiment } from '../../../src/experiment/example.js';
 import { configSchema } from '../../../src/experiment/json-schema.js';
 import { loadExperiments, loadPretrain, trainingHash } from '../../../src/experiment/resolve.js';
@@ -82,6 +83,17 @@ describe('experiment files', () => {
   it('want exactly one way to say how much is kept', () => {
     expect(problemsOf(file('two.yaml', `${minimal}  budget_tokens: 8\n`))).toContain('exactly one of');
     expect(problemsOf(file('no.yaml', minimal.replace(/ {2}retention.*\n/, '')))).toContain('none is given');
+  });
+
+  it('give both keys of a warm-up of folds, or none', () => {
+    const problems = (keys: string): string[] => {
+      const training = `method: { eta: 2 }\ntraining: { max_steps: 5, fold_tokens: 64${keys} }\n`;
+      return checkExperiment(loadExperiments(file('fold.yaml', minimal + training))[0]!);
+    };
+    expect(problems('')).toEqual([]);
+    expect(problems(', fold_warmup_steps: 2, fold_warmup_tokens: 32')).toEqual([]);
+    for (const one of ['fold_warmup_steps: 2', 'fold_warmup_tokens: 32'])
+      expect(problems(`, ${one}`).join()).toContain('are given together');
   });
 
   it('take overrides, and name them where they are wrong', () => {
