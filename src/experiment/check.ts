@@ -109,6 +109,8 @@ export function checkExperiment(loaded: LoadedExperiment): string[] {
     }
     if ((training.fold_warmup_steps === undefined) !== (training.fold_warmup_tokens === undefined))
       problems.push('training.fold_warmup_steps and training.fold_warmup_tokens are given together');
+    if ((training.fold_warmup_tokens ?? 0) > (training.fold_tokens ?? Infinity))
+      problems.push('training.fold_warmup_tokens is greater than training.fold_tokens');
     if (!datasets.get(data.name).splits.includes('train'))
       problems.push(`dataset ${data.name} has no split train`);
     if (training.init_adapter !== undefined && !hasAdapter(training.init_adapter))

@@ -85,7 +85,7 @@ describe('experiment files', () => {
     expect(problemsOf(file('no.yaml', minimal.replace(/ {2}retention.*\n/, '')))).toContain('none is given');
   });
 
-  it('give both keys of a warm-up of folds, or none', () => {
+  it('give both keys of a warm-up of folds, or none, and shorter folds in it', () => {
     const problems = (keys: string): string[] => {
       const training = `method: { eta: 2 }\ntraining: { max_steps: 5, fold_tokens: 64${keys} }\n`;
       return checkExperiment(loadExperiments(file('fold.yaml', minimal + training))[0]!);
@@ -94,6 +94,8 @@ describe('experiment files', () => {
     expect(problems(', fold_warmup_steps: 2, fold_warmup_tokens: 32')).toEqual([]);
     for (const one of ['fold_warmup_steps: 2', 'fold_warmup_tokens: 32'])
       expect(problems(`, ${one}`).join()).toContain('are given together');
+    const longer = ', fold_warmup_steps: 2, fold_warmup_tokens: 65';
+    expect(problems(longer).join()).toContain('fold_warmup_tokens is greater than training.fold_tokens');
   });
 
   it('take overrides, and name them where they are wrong', () => {
