@@ -7,7 +7,7 @@ export default class Compress extends KvdCommand {
     'Several documents, and spans of one, can keep different shares of their rows; what keeps 1 is kept whole. The ' +
     "file holds the document's text, as token ids, unless --no-text.";
   static override examples = [
-    '<%= config.bin %> compress report.txt --model llama-long --retention 0.2 --fold-tokens 256 -o report.kvd.safetensors',
+    '<%= config.bin %> compress report.txt --model llama-long --retention 0.2 --fold-tokens 600 -o report.kvd.safetensors',
     '<%= config.bin %> compress a.txt b.txt --retention 0.1 --retention 0.5 -o both.kvd.safetensors',
     '<%= config.bin %> compress prompt.txt --span 120:4000@0.1',
     '<%= config.bin %> compress more.txt --append report.kvd.safetensors',

@@ -8,7 +8,7 @@ export default class Eval extends KvdCommand {
     'experiment file, the flags describe the evaluation.';
   static override examples = [
     '<%= config.bin %> eval experiments/nano/table2.yaml',
-    '<%= config.bin %> eval --task nano-long-qa --model llama-long --method full --method kvd --retention 0.1 --fold-tokens 256 --limit 80',
+    '<%= config.bin %> eval --task nano-long-qa --model llama-long --method full --method kvd --retention 0.1 --fold-tokens 600 --limit 80',
     '<%= config.bin %> eval --task squad --data dev-v1.1.json --method full --method h2i --retention 0.25 --limit 50',
     '<%= config.bin %> eval experiments/nano/table2.yaml --shard 2/8 --db part2.sqlite',
     '<%= config.bin %> eval --task continuation --data essays/ --method kvd --adapter runs/my-adapter --retention 0.5',

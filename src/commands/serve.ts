@@ -8,7 +8,7 @@ export default class Serve extends KvdCommand {
   static override description =
     'A context is uploaded once (POST /v1/contexts) and named as `model` in chat completions (docs/serve.md).';
   static override examples = [
-    '<%= config.bin %> serve --model llama-long --fold-tokens 256 --retention 0.2',
+    '<%= config.bin %> serve --model llama-long --fold-tokens 600 --retention 0.2',
     '<%= config.bin %> serve report.kvd.safetensors --port 8080',
     'KVD_TOKEN=$(openssl rand -hex 24) <%= config.bin %> serve --host 0.0.0.0',
   ];

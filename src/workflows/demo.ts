@@ -13,7 +13,7 @@ import { openSession } from './session.js';
 const MODEL = 'llama-long';
 const DATASET = 'nano-long';
 /** The general adapter's own (experiments/nano/_general.yaml). */
-const FOLD_TOKENS = 256;
+const FOLD_TOKENS = 600;
 
 export interface DemoOptions {
   /** Number of the document in the test split. */

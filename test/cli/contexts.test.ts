@@ -29,7 +29,7 @@ describe('a shipped document, compressed to a fifth', () => {
       '--retention',
       '0.2',
       '--fold-tokens',
-      '256',
+      '600',
       '--no-text',
       '-o',
       'r.safetensors',
