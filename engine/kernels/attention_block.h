@@ -6,12 +6,6 @@ namespace {
 
 constexpr float kNever = 1e9f;
 
-inline float* Scratch(int64_t floats) {
-  void* memory = nullptr;
-  if (posix_memalign(&memory, 64, floats * sizeof(float)) != 0) abort();
-  return static_cast<float*>(memory);
-}
-
 inline const float* Row(const HeadRows& x, int row, int width) {
   return row < x.count ? x.rows + int64_t(row) * width : x.rest + int64_t(row - x.count) * width;
 }
@@ -97,7 +91,7 @@ struct Seekers {
   int count;
   const float* positions;
   Span span;
-  const float* queries;  // [count, padded], scaled
+  const float* queries;  // [tiles, width, KVD_TILE_ROWS], scaled
   float* mixed;          // [count, padded]: values, weighted
   float *most, *sums;    // [count]: the greatest logit, and the sum of weights
 };
@@ -112,9 +106,10 @@ void Look(const HeadShape& shape, const PackedHead& packed, int first, const See
   const Sight sight = SightOf(SpanOf(places, keys), seekers.span, window);
   if (sight == Sight::kNone) return;
   const int columns = Padded(keys);
-  Product(count, columns, width, seekers.queries, padded, 1, packed.keys_t + int64_t(first) * width, kKeyBlock, logits,
-          kKeyBlock, false);
+  PackedProduct(count, columns, width, seekers.queries, packed.keys_t + int64_t(first) * width, kKeyBlock, logits,
+                kKeyBlock, false);
   const bool masked = sight == Sight::kSome || columns > keys;
+  vf sums[kQueryBlock];
   for (int r = 0; r < count; r++) {
     float *row = logits + r * kKeyBlock, *mixed = seekers.mixed + r * padded;
     const float position = seekers.positions[r];
@@ -127,6 +122,7 @@ void Look(const HeadShape& shape, const PackedHead& packed, int first, const See
       highest = Most(highest, logit);
     }
     const float before = seekers.most[r], now = Greatest(highest);
+    sums[r] = vf{};
     if (now <= -1e30f) {
       // No key of this block is seen by this query.
       memset(row, 0, columns * sizeof(float));
@@ -139,25 +135,26 @@ void Look(const HeadShape& shape, const PackedHead& packed, int first, const See
     }
     const float peak = now > before ? now : before;
     seekers.most[r] = peak;
-    vf sum{};
     for (int j = 0; j < columns; j += kLanes) {
       const vf weight = Exp(Load(row + j) - peak);
       Store(row + j, weight);
-      sum += weight;
+      sums[r] += weight;
     }
-    seekers.sums[r] += Sum(sum);
   }
-  Product(count, padded, keys, logits, kKeyBlock, 1, packed.values + int64_t(first) * padded, padded, seekers.mixed,
-          padded, true);
+  AddSums(sums, count, seekers.sums);
+  Product<kKeyBlock, 1>(count, padded, keys, logits, kKeyBlock, 1, packed.values + int64_t(first) * padded, padded,
+                        seekers.mixed, padded, true);
 }
 
 void Attend(const HeadShape& shape, const PackedHead& packed, const float* queries, const float* positions,
             int count, float* out, int64_t stride, float* log_sums) {
   const int width = shape.width, padded = Padded(width);
-  float* memory = Scratch(kQueryBlock * kKeyBlock + count * (2 * padded + 2));
-  float *logits = memory, *scaled = logits + kQueryBlock * kKeyBlock, *mixed = scaled + count * padded;
-  float *most = mixed + count * padded, *sums = most + count;
-  Widen(queries, width, count, width, shape.scale, scaled);
+  const int room = (count + kQueryBlock) * padded;
+  float* memory = Scratch(kQueryBlock * kKeyBlock + 2 * room + 2 * count);
+  float *logits = memory, *scaled = logits + kQueryBlock * kKeyBlock, *mixed = scaled + room;
+  float *most = mixed + room, *sums = most + count;
+  Widen(queries, width, count, width, shape.scale, mixed);
+  PackRows(count, width, mixed, padded, scaled);
   memset(mixed, 0, count * padded * sizeof(float));
   for (int r = 0; r < count; r++) most[r] = -1e30f, sums[r] = 0;
   Seekers blocks[kBlocksTogether];
@@ -165,7 +162,7 @@ void Attend(const HeadShape& shape, const PackedHead& packed, const float* queri
   for (int r = 0; r < count; r += kQueryBlock) {
     const int some = count - r < kQueryBlock ? count - r : kQueryBlock;
     const Span span = SpanOf(positions + r, some);
-    blocks[whole++] = {some, positions + r, span, scaled + r * padded, mixed + r * padded, most + r, sums + r};
+    blocks[whole++] = {some, positions + r, span, scaled + r * width, mixed + r * padded, most + r, sums + r};
   }
   for (int first = 0; first < packed.count; first += kKeyBlock)
     for (int i = 0; i < whole; i++) Look(shape, packed, first, blocks[i], logits);
@@ -251,12 +248,15 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
                     int count, const float* out, const float* dout, int64_t stride, const float* log_sums,
                     float* query_gradient, float* key_gradient, float* value_gradient) {
   const int width = shape.width, padded = Padded(width);
-  float* memory = Scratch(kQueryBlock * (2 * kKeyBlock + 3 * padded + 1));
+  float* memory = Scratch(kQueryBlock * (2 * kKeyBlock + 5 * padded + 1));
   float *weights = memory, *slopes = weights + kQueryBlock * kKeyBlock;
   float *scaled = slopes + kQueryBlock * kKeyBlock, *wide = scaled + kQueryBlock * padded;
   float *gradient = wide + kQueryBlock * padded, *offsets = gradient + kQueryBlock * padded;
+  float *scaled_tiles = offsets + kQueryBlock, *wide_tiles = scaled_tiles + kQueryBlock * padded;
   Widen(queries, width, count, width, shape.scale, scaled);
   Widen(dout, stride, count, width, 1.0f, wide);
+  PackRows(count, width, scaled, padded, scaled_tiles);
+  PackRows(count, width, wide, padded, wide_tiles);
   memset(gradient, 0, count * padded * sizeof(float));
   for (int r = 0; r < count; r++) {
     vf products{};
@@ -274,9 +274,9 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
     if (sight == Sight::kNone) continue;
     const int columns = Padded(keys);
     const int64_t transposed = int64_t(first) * width;
-    Product(count, columns, width, scaled, padded, 1, packed.keys_t + transposed, kKeyBlock, weights, kKeyBlock,
-            false);
-    Product(count, columns, width, wide, padded, 1, packed.values + transposed, kKeyBlock, slopes, kKeyBlock, false);
+    PackedProduct(count, columns, width, scaled_tiles, packed.keys_t + transposed, kKeyBlock, weights, kKeyBlock,
+                  false);
+    PackedProduct(count, columns, width, wide_tiles, packed.values + transposed, kKeyBlock, slopes, kKeyBlock, false);
     const bool masked = sight == Sight::kSome || columns > keys;
     for (int r = 0; r < count; r++) {
       float *row = weights + r * kKeyBlock, *slope = slopes + r * kKeyBlock;
@@ -296,9 +296,9 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
       }
     }
     const int64_t at = int64_t(first) * padded;
-    Product(keys, padded, count, weights, 1, kKeyBlock, wide, padded, value_gradient + at, padded, true);
-    Product(keys, padded, count, slopes, 1, kKeyBlock, scaled, padded, key_gradient + at, padded, true);
-    Product(count, padded, keys, slopes, kKeyBlock, 1, packed.keys + at, padded, gradient, padded, true);
+    Product<1, kKeyBlock>(keys, padded, count, weights, 1, kKeyBlock, wide, padded, value_gradient + at, padded, true);
+    Product<1, kKeyBlock>(keys, padded, count, slopes, 1, kKeyBlock, scaled, padded, key_gradient + at, padded, true);
+    Product<kKeyBlock, 1>(count, padded, keys, slopes, kKeyBlock, 1, packed.keys + at, padded, gradient, padded, true);
   }
   for (int r = 0; r < count; r++)
     for (int i = 0; i < width; i += kLanes)

@@ -12,9 +12,9 @@ namespace {
 constexpr int64_t kLine = 64;
 // At most so many rows go through a matrix at once: reading the matrix anew costs little beside them, and more would not
 // stay in a core's cache (docs/lab-log.md).
-constexpr int64_t kMostRows = 160;
+constexpr int64_t kMostRows = 64;
 // Unless no more are left, at least so many: fewer are not worth reading the matrix for.
-constexpr int64_t kFewestRows = 48;
+constexpr int64_t kFewestRows = 40;
 
 }  // namespace
 

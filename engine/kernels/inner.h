@@ -87,6 +87,8 @@ struct Inner {
   // The same for panels of `tall` columns, which become rows of a product.
   int tall;
   void (*pack_tall)(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel);
+  // C[height, panel] += A · B for panels of both, A's as pack_tall makes them and `height` of its columns.
+  void (*add_tall)(int height, int depth, const float* a, const float* panel, float* c, int64_t c_row);
   // C[rows, columns] = A[rows, depth] · B, or added to what stands there; B is packed.
   void (*multiply)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* panels, float* c,
                    int64_t c_row, bool add);

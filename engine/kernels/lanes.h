@@ -37,10 +37,38 @@ inline float Sum(vf v) {
   return sum;
 }
 
+// Adds the sums of vectors, each as `Sum` has it, to totals[count].
+inline void AddSums(const vf* vectors, int count, float* totals) {
+  constexpr int kSquare = 4;
+  int r = 0;
+  for (; r + kSquare <= count; r += kSquare) {
+    __m128 sums = _mm_setzero_ps();
+    for (int i = 0; i < kLanes; i += kSquare) {
+      __m128 square[kSquare];
+      for (int j = 0; j < kSquare; j++) square[j] = _mm_loadu_ps(reinterpret_cast<const float*>(vectors + r + j) + i);
+      _MM_TRANSPOSE4_PS(square[0], square[1], square[2], square[3]);
+      for (int j = 0; j < kSquare; j++) sums = _mm_add_ps(sums, square[j]);
+    }
+    _mm_storeu_ps(totals + r, _mm_add_ps(_mm_loadu_ps(totals + r), sums));
+  }
+  for (; r < count; r++) totals[r] += Sum(vectors[r]);
+}
+
 inline float Greatest(vf v) {
+#if KVD_LANES == 16
+  return _mm512_reduce_max_ps(v);
+#else
   float most = v[0];
   for (int i = 1; i < kLanes; i++) most = v[i] > most ? v[i] : most;
   return most;
+#endif
+}
+
+// To be freed.
+inline float* Scratch(int64_t floats) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 64, floats * sizeof(float)) != 0) abort();
+  return static_cast<float*>(memory);
 }
 
 inline int Padded(int width) { return (width + kLanes - 1) / kLanes * kLanes; }

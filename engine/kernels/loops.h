@@ -34,8 +34,8 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 const Inner KVD_INNER = {Padded,         NormForward,       NormAgain, NormGainGradient,  NormInputGradient,
                          GateForward,    GateBackward,      Pack,      Attend,            AttendFew,
-                         AttendBackward, Product,           kPanel,    PackPanel<kPanel>, kTall,
-                         PackPanel<kTall>, Multiply,        MixedKl,   CrossEntropy,      AdamW,
+                         AttendBackward, Product<>,         kPanel,    PackPanel<kPanel>, kTall,
+                         PackPanel<kTall>, AddTall, Multiply,        MixedKl,   CrossEntropy,      AdamW,
                          FewRows,        FewDots,           SoftCap};
 
 }  // namespace kvd

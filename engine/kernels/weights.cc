@@ -47,8 +47,9 @@ void MatrixGradient(const Summand& x, const Summand& dy, float* gradient) {
           const int64_t width = std::min(panel, out - j * panel);
           float* at = gradient + i * tall * out + j * panel;
           const bool whole = width == panel;
-          inner().product(height, static_cast<int>(panel), count, x.Panel(i, first), 1, tall, dy.Panel(j, first),
-                          panel, whole ? at : sums.get(), whole ? out : panel, whole);
+          if (!whole) std::fill_n(sums.get(), tall * panel, 0.0f);
+          inner().add_tall(height, count, x.Panel(i, first), dy.Panel(j, first), whole ? at : sums.get(),
+                           whole ? out : panel);
           for (int64_t r = 0; !whole && r < height; r++)
             for (int64_t c = 0; c < width; c++) at[r * out + c] += sums[r * panel + c];
         }
