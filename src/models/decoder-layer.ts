@@ -87,7 +87,7 @@ export interface Pass {
   bias?: tf.Tensor4D | undefined;
   /** Query tokens that attend at once. */
   block: number;
-  /** Whether the parts around attention are one op each where the engine has it, which rounds differently. */
+  /** Whether the engine has ops for the parts around attention as wholes. */
   fuse: boolean;
   /** Rows whose output alone is wanted, int32 [wanted]. */
   wanted?: tf.Tensor1D | undefined;

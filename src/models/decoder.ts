@@ -1,6 +1,6 @@
 /** The decoder that every architecture shares: a plan (what differs) and weights (what was learned). */
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedAvailable, recording } from '../engine/fused.js';
+import { fusedAvailable } from '../engine/fused.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import { sightMask, type Sight } from './attention.js';
 import { flatRows, keyPositions, PAD_POSITION, positionIds, type TokenBatch } from './batch.js';
@@ -51,8 +51,6 @@ export interface ForwardOptions extends Observers {
   extraEmbeddings?: tf.Tensor2D;
   /** Added to the embeddings, [batch·tokens, hidden]. */
   embeddingOffset?: tf.Tensor2D;
-  /** Whether it rounds as passes with gradients do; as it is differentiated itself or not unless given. */
-  training?: boolean;
   /** Collect the residual stream before each layer and after the last, or after this many layers alone. */
   collectHidden?: boolean | number;
 }
@@ -76,6 +74,8 @@ export class Decoder {
   attentionBlock = 2 ** 26;
   /** Whether backward passes compute each layer a second time rather than keep its activations (engine/checkpointing). */
   checkpointLayers = false;
+  /** Whether the parts of a layer around its attention are one op each where the engine has them. */
+  fuse = true;
   /** Most logits that a training loss holds at once, 128 MB of them; it makes some eight matrices of that size. */
   logitBlock = 2 ** 25;
   readonly rotary: RotaryCache;
@@ -124,7 +124,7 @@ export class Decoder {
         ) as tf.Tensor4D,
       }),
       block,
-      fuse: fusedAvailable() && (options.training ?? recording()),
+      fuse: this.fuse && fusedAvailable(),
     };
     const last = lastTokens && this.narrow(batch, positions, lastTokens);
     const wanted = last?.wanted ?? options.wanted;

@@ -1,4 +1,4 @@
-/** The parts of a layer around its attention: one op each in a training where the engine has them, several elsewhere. */
+/** The parts of a layer around its attention: one op each where the engine has them, several elsewhere. */
 import * as tf from '@tensorflow/tfjs-core';
 import { fused } from '../engine/fused.js';
 import { fusedMlp } from '../engine/fused-mlp.js';

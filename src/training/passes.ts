@@ -42,7 +42,7 @@ function continuationNormed(
   { cache, bias }: Encoding,
   rows: tf.Tensor1D,
 ): tf.Tensor2D {
-  const options = { past: cache, pastBias: bias, training: true, wanted: rows };
+  const options = { past: cache, pastBias: bias, wanted: rows };
   return model.finalHidden(model.forward(continuations, options).hidden);
 }
 
@@ -88,17 +88,12 @@ export function teacherPass(
   const labels = examples.flatMap(({ continuation, targets }) => targets.map((t) => continuation[t + 1]!));
   const targetRows = tf.tensor1d(rows, 'int32');
   const { hidden, normed } = tf.tidy((): { hidden?: tf.Tensor2D; normed?: tf.Tensor2D } => {
-    if (!teacher)
-      return layers === undefined
-        ? {}
-        : { hidden: model.forward(contexts, { layers, training: true }).hidden };
+    if (!teacher) return layers === undefined ? {} : { hidden: model.forward(contexts, { layers }).hidden };
     const collected = !folded && layers !== undefined ? { collectHidden: layers } : {};
-    const encoded = model.forward(whole, { cacheOnly: true, training: true, ...collected });
+    const encoded = model.forward(whole, { cacheOnly: true, ...collected });
     const spoken = continuationNormed(model, continuations, encoded, targetRows);
     if (layers === undefined) return { normed: spoken };
-    const below = folded
-      ? model.forward(contexts, { layers, training: true }).hidden
-      : encoded.hiddenStates[0]!;
+    const below = folded ? model.forward(contexts, { layers }).hidden : encoded.hiddenStates[0]!;
     return { hidden: below, normed: spoken };
   });
   return {

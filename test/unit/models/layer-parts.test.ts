@@ -66,22 +66,23 @@ interface Course {
   lora: ActiveLora['adapter'];
   route: tf.Variable;
   /** Whether parts are one op each. */
-  training: boolean;
+  fuse: boolean;
 }
 
 /** A loss of some tokens of questions behind an adapted cache, and the gradients of adapter, routes and parameters. */
-function outcome({ model, parameters, lora, route, training }: Course, slopes: tf.Tensor2D): tf.Tensor[] {
+function outcome({ model, parameters, lora, route, fuse }: Course, slopes: tf.Tensor2D): tf.Tensor[] {
   const matrices = lora.layers.flatMap((layer) => Object.values(layer).flatMap(({ a, b }) => [a, b]));
   const variables = [...(matrices as tf.Variable[]).slice(0, -4), route, ...parameters];
   const wanted = tf.tensor1d([0, 2, 3, 7], 'int32');
+  model.fuse = fuse;
   const { value, grads } = tf.variableGrads(() => {
     const column = tf.sigmoid(route) as tf.Tensor2D;
     const { cache } = model.forward(makeBatch(contexts), {
-      ...{ lora: { adapter: lora, routing: { q: column, o: column } }, training },
+      lora: { adapter: lora, routing: { q: column, o: column } },
     });
     const behind = makeBatch(questions, { starts: cache.nextPositions });
-    const { hidden } = model.forward(behind, { past: cache, training, wanted });
-    const everywhere = model.forward(behind, { past: cache, training }).hidden;
+    const { hidden } = model.forward(behind, { past: cache, wanted });
+    const everywhere = model.forward(behind, { past: cache }).hidden;
     expectClose(hidden.dataSync(), tf.gather(everywhere, wanted).dataSync(), 1e-6);
     return tf.sum(tf.mul(hidden, slopes));
   }, variables);
@@ -103,9 +104,9 @@ describe.skipIf(!fusedAvailable())('the parts of a layer as one op each', () => 
     shake([route], 1, random);
     const slopes = tf.randomNormal<tf.Rank.R2>([4, 52], 0, 1, 'float32', 4);
     const given = { lora, route };
-    const expected = outcome({ ...given, model: learned, parameters, training: false }, slopes);
-    const all = outcome({ ...given, model: learned, parameters, training: true }, slopes);
-    const adapted = outcome({ ...given, model: frozen, parameters: [], training: true }, slopes);
+    const expected = outcome({ ...given, model: learned, parameters, fuse: false }, slopes);
+    const all = outcome({ ...given, model: learned, parameters, fuse: true }, slopes);
+    const adapted = outcome({ ...given, model: frozen, parameters: [], fuse: true }, slopes);
     const names = 1 + 2 * 10 + 1;
     expect(adapted.length).toBe(names);
     expect(all.length).toBe(names + parameters.length);
@@ -122,10 +123,11 @@ describe.skipIf(!fusedAvailable())('the parts of a layer as one op each', () => 
       expectClose(scaled[0]!, scaled[1]!, 5e-5, `number ${i} ${name}`);
     });
 
-    const plain = (training: boolean): { logits: ArrayLike<number>; ops: number } => {
+    const plain = (fuse: boolean): { logits: ArrayLike<number>; ops: number } => {
       let logits: ArrayLike<number> = [];
       const run = (): void => {
-        logits = frozen.logits(frozen.forward(makeBatch(contexts), { training }).hidden).dataSync();
+        frozen.fuse = fuse;
+        logits = frozen.logits(frozen.forward(makeBatch(contexts)).hidden).dataSync();
       };
       return { ops: countKernels(run), logits };
     };
