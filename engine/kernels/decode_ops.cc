@@ -204,7 +204,8 @@ class Step {
         inner().norm_forward(new_keys, key_norm, m_.epsilon, m_.kv_heads, width, new_keys, inverse_.data());
       const int64_t table = static_cast<int64_t>(m_.Position(b)) * width;
       for (int64_t head = 0; head < m_.heads + m_.kv_heads; head++)
-        Rotate(queries + head * width, cos + table, signed_sin + table, width, queries + head * width);
+        inner().rotate(queries + head * width, cos + table, signed_sin + table, static_cast<int>(width),
+                       queries + head * width);
       for (int64_t head = 0; head < m_.kv_heads; head++) {
         const int64_t to = ((b * m_.kv_heads + head) * capacity + row) * width;
         std::copy_n(new_keys + head * width, width, keys + to);

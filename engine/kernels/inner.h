@@ -53,6 +53,13 @@ struct Inner {
   void (*norm_input_gradient)(const float* x, const float* gain, const float* inverse, const float* dy, int64_t rows,
                               int width, const float* straight, float* dx);
 
+  // y = a + b.
+  void (*add_rows)(const float* a, const float* b, int64_t count, float* y);
+  // Rotary embedding of one head (rotate-half convention), x · cos + its halves swapped · signed_sin; y may be x.
+  void (*rotate)(const float* x, const float* cos, const float* signed_sin, int width, float* y);
+  // The gradient of x.
+  void (*rotate_back)(const float* dy, const float* cos, const float* signed_sin, int width, float* dx);
+
   // gate_up [rows, 2·width], gelu: tanh's approximation, else silu.
   void (*gate_forward)(const float* gate_up, int64_t rows, int width, bool gelu, float* y);
   // Writes what gate_forward does, too, unless y is null.

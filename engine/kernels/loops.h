@@ -32,10 +32,10 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 }  // namespace
 
-const Inner KVD_INNER = {Padded,         NormForward,       NormAgain, NormGainGradient,  NormInputGradient,
-                         GateForward,    GateBackward,      Pack,      Attend,            AttendFew,
-                         AttendBackward, Product<>,         kPanel,    PackPanel<kPanel>, kTall,
-                         PackPanel<kTall>, AddTall, Multiply,        MixedKl,   CrossEntropy,      AdamW,
-                         FewRows,        FewDots,           SoftCap};
+const Inner KVD_INNER = {Padded,         NormForward,  NormAgain, NormGainGradient, NormInputGradient, AddRows,
+                         Rotate,         RotateBack,   GateForward, GateBackward,   Pack,              Attend,
+                         AttendFew,      AttendBackward, Product<>, kPanel,         PackPanel<kPanel>, kTall,
+                         PackPanel<kTall>, AddTall,    Multiply,  MixedKl,          CrossEntropy,      AdamW,
+                         FewRows,        FewDots,      SoftCap};
 
 }  // namespace kvd

@@ -11,7 +11,9 @@ namespace {
 // Rows of one group at least, and groups at most: each has sums as large as the matrices.
 constexpr int64_t kFewestRows = 128, kMostGroups = 16;
 // Rows that are taken in at once.
-constexpr int64_t kRows = 128;
+constexpr int64_t kRows = 64;
+// Sums over the groups that one thread takes at a time.
+constexpr int64_t kSums = 4096;
 
 }  // namespace
 
@@ -66,7 +68,7 @@ AdapterGradients::AdapterGradients(Run& run, const Adapters& adapters, int input
   group_ = std::max(kFewestRows, Parts(l.rows, kMostGroups));
   groups_ = Parts(l.rows, group_);
   size_ = ASize() + l.rank * l.out;
-  sums_.assign(groups_ * size_, 0.0f);
+  sums_ = NewFloats(groups_ * size_);
   const std::vector<float> down = l.Down();
   up_.resize(low_ * l.in);
   for (int64_t r = 0; r < l.in; r++)
@@ -85,8 +87,10 @@ AdapterGradients::AdapterGradients(Run& run, const Adapters& adapters, int input
 void AdapterGradients::ForRows(const std::function<void(int64_t, int64_t, float*)>& rows) {
   ParallelFor(groups_, [&](int64_t group) {
     const int64_t end = std::min(adapters_.rows, (group + 1) * group_);
+    float* own = sums_.get() + group * size_;
+    std::fill_n(own, size_, 0.0f);
     for (int64_t first = group * group_; first < end; first += kRows)
-      rows(first, std::min(kRows, end - first), sums_.data() + group * size_);
+      rows(first, std::min(kRows, end - first), own);
   });
 }
 
@@ -120,13 +124,16 @@ void AdapterGradients::Add(int64_t first, int64_t rows, const float* x, const fl
 
 void AdapterGradients::Finish() {
   const Adapters& l = adapters_;
-  for (int64_t group = 1; group < groups_; group++)
-    for (int64_t i = 0; i < size_; i++) sums_[i] += sums_[group * size_ + i];
+  ParallelFor(Parts(size_, kSums), [&](int64_t piece) {
+    float* sums = sums_.get() + piece * kSums;
+    const int64_t count = std::min(kSums, size_ - piece * kSums);
+    for (int64_t group = 1; group < groups_; group++) inner().add_rows(sums, sums + group * size_, count, sums);
+  });
   for (int i = 0; i < l.n; i++) {
     float* da = run_.OutLike(output_ + l.n + i, input_ + l.n + i);
     float* db = run_.OutLike(output_ + 2 * l.n + i, input_ + 2 * l.n + i);
-    for (int64_t r = 0; r < l.in; r++) std::copy_n(sums_.data() + r * low_ + i * l.rank, l.rank, da + r * l.rank);
-    std::copy_n(sums_.data() + ASize() + l.rank * l.offsets[i], l.rank * l.widths[i], db);
+    for (int64_t r = 0; r < l.in; r++) std::copy_n(sums_.get() + r * low_ + i * l.rank, l.rank, da + r * l.rank);
+    std::copy_n(sums_.get() + ASize() + l.rank * l.offsets[i], l.rank * l.widths[i], db);
   }
 }
 

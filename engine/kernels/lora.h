@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "factor.h"
 #include "op.h"
 
 namespace kvd {
@@ -53,7 +54,8 @@ class AdapterGradients {
   const Adapters& adapters_;
   int input_, output_;
   int64_t low_, rank_width_, group_, groups_, size_;
-  std::vector<float> up_, sums_;
+  std::vector<float> up_;
+  Floats sums_;  // [groups, size]
   std::vector<std::vector<float>> b_transposed_;
   std::vector<float*> droutes_;
 };

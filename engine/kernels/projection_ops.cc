@@ -34,7 +34,7 @@ void Project(Run& run, const Attributes& attributes) {
     inner().norm_forward(x + first * hidden, gain, attributes.f[0], count, static_cast<int>(hidden), normed,
                          inverse + first);
     weight.Multiply(count, normed, hidden, packed, out, false);
-    for (int64_t i = 0; biased && i < count * out; i++) packed[i] += bias[i % out];
+    for (int64_t r = 0; biased && r < count; r++) inner().add_rows(packed + r * out, bias, out, packed + r * out);
     adapters.Add(down, first, count, normed, low + first * adapters.Low(), packed);
     heads.Split(first, count, packed, cos, sin, outs);
   });
@@ -99,7 +99,7 @@ void Output(Run& run, const Attributes& attributes) {
   ForRows(rows, hidden, [&](int64_t first, int64_t count, float* projected) {
     weight.Multiply(count, x + first * in, in, projected, hidden, false);
     adapters.Add(down, first, count, x + first * in, low + first * adapters.Low(), projected);
-    for (int64_t i = 0; i < count * hidden; i++) y[first * hidden + i] = residual[first * hidden + i] + projected[i];
+    inner().add_rows(residual + first * hidden, projected, count * hidden, y + first * hidden);
   });
 }
 

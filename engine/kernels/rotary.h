@@ -5,17 +5,9 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace kvd {
+#include "inner.h"
 
-// One head, x · cos + its halves swapped · signed_sin; y may be x.
-inline void Rotate(const float* x, const float* cos, const float* signed_sin, int64_t width, float* y) {
-  const int64_t half = width / 2;
-  for (int64_t i = 0; i < half; i++) {
-    const float first = x[i], second = x[half + i];
-    y[i] = first * cos[i] + second * signed_sin[i];
-    y[half + i] = second * cos[half + i] + first * signed_sin[half + i];
-  }
-}
+namespace kvd {
 
 // Rows [batch·tokens, (queries + 2·keys)·width]; `tables` is batch, or 1 where all share the cosines and sines
 // [tables, tokens, width], the first half of the sines negated.
@@ -47,23 +39,18 @@ struct Heads {
       const float* x = packed + from;
       float* y = outs[kind] + to;
       if (kind == 2) std::copy_n(x, width, y);
-      else Rotate(x, cos + table, sin + table, width, y);
+      else inner().rotate(x, cos + table, sin + table, static_cast<int>(width), y);
     });
   }
 
   // The gradient of rows in those of their heads.
   void Join(int64_t first, int64_t count, const float* const gradients[3], const float* cos, const float* sin,
             float* packed) const {
-    const int64_t half = width / 2;
     ForRows(first, count, [&](int64_t to, int64_t from, int64_t table, int kind) {
-      const float *dy = gradients[kind] + from, *c = cos + table, *s = sin + table;
+      const float* dy = gradients[kind] + from;
       float* dx = packed + to;
-      if (kind == 2) {
-        std::copy_n(dy, width, dx);
-        return;
-      }
-      for (int64_t i = 0; i < half; i++) dx[i] = dy[i] * c[i] + dy[half + i] * s[half + i];
-      for (int64_t i = 0; i < half; i++) dx[half + i] = dy[half + i] * c[half + i] + dy[i] * s[i];
+      if (kind == 2) std::copy_n(dy, width, dx);
+      else inner().rotate_back(dy, cos + table, sin + table, static_cast<int>(width), dx);
     });
   }
 };

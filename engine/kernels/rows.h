@@ -54,6 +54,43 @@ void NormInputGradient(const float* x, const float* gain, const float* inverse, 
   }
 }
 
+void AddRows(const float* a, const float* b, int64_t count, float* y) {
+  for (int64_t i = 0; i < count; i++) y[i] = a[i] + b[i];
+}
+
+// A product that is rounded before it is added to anything.
+inline vf Rounded(vf product) {
+  asm("" : "+x"(product));
+  return product;
+}
+
+void Rotate(const float* x, const float* cos, const float* signed_sin, int width, float* y) {
+  const int half = width / 2;
+  for (int i = 0; i < half; i += kLanes) {
+    const int count = half - i;
+    const vf first = LoadSome(x + i, count), second = LoadSome(x + half + i, count);
+    const vf early = Rounded(first * LoadSome(cos + i, count)) + Rounded(second * LoadSome(signed_sin + i, count));
+    const vf late = Rounded(second * LoadSome(cos + half + i, count)) +
+                    Rounded(first * LoadSome(signed_sin + half + i, count));
+    StoreSome(y + i, early, count);
+    StoreSome(y + half + i, late, count);
+  }
+}
+
+void RotateBack(const float* dy, const float* cos, const float* signed_sin, int width, float* dx) {
+  const int half = width / 2;
+  for (int i = 0; i < half; i += kLanes) {
+    const int count = half - i;
+    const vf first = LoadSome(dy + i, count), second = LoadSome(dy + half + i, count);
+    const vf early = Rounded(first * LoadSome(cos + i, count)) +
+                     Rounded(second * LoadSome(signed_sin + half + i, count));
+    const vf late = Rounded(second * LoadSome(cos + half + i, count)) +
+                    Rounded(first * LoadSome(signed_sin + i, count));
+    StoreSome(dx + i, early, count);
+    StoreSome(dx + half + i, late, count);
+  }
+}
+
 constexpr float kGeluScale = 0.7978845608028654f;  // sqrt(2 / pi)
 constexpr float kGeluCubic = 0.044715f;
 
