@@ -20,17 +20,12 @@ inline void Widen(const float* x, int64_t stride, int count, int width, float sc
 
 // The packed rows of x as [blocks, width, kKeyBlock]; the last of them again behind it.
 void PackTransposed(const HeadRows& x, const PackedHead& packed, int whole, int width, float* y) {
-  // So many rows at once, that what is written are whole lines of the cache.
-  constexpr int kTogether = 16;
-  for (int n = 0; n < whole; n += kTogether) {
-    float* to = y + int64_t(n / kKeyBlock) * width * kKeyBlock + n % kKeyBlock;
-    const float* from[kTogether];
-    for (int j = 0; j < kTogether; j++) {
-      const int row = n + j < packed.count ? n + j : packed.count - 1;
-      from[j] = Row(x, packed.rows[row], width);
-    }
-    for (int i = 0; i < width; i++)
-      for (int j = 0; j < kTogether; j++) to[int64_t(i) * kKeyBlock + j] = from[j][i];
+  for (int first = 0; first < whole; first += kKeyBlock) {
+    const auto row = [&](int r) {
+      const int n = first + r < packed.count ? first + r : packed.count - 1;
+      return Row(x, packed.rows[n], width);
+    };
+    Turn(kKeyBlock, width, row, y + int64_t(first) * width, kKeyBlock);
   }
 }
 

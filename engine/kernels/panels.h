@@ -17,6 +17,32 @@ constexpr int kFetched = 4;
 // Columns of a panel whose columns become rows of a product: those of two tiles.
 constexpr int kTall = 2 * KVD_TILE_ROWS;
 
+// Rows become columns: to[k * to_row + r] = row(r)[k].
+template <typename RowOf>
+inline void Turn(int rows, int depth, const RowOf& row, float* to, int to_row) {
+  // Squares of as many numbers turn in registers.
+  constexpr int kSquare = 4;
+  for (int first = 0; first < depth; first += kPackedDepth) {
+    const int end = depth - first < kPackedDepth ? depth : first + kPackedDepth;
+    int r = 0;
+    for (; r + kSquare <= rows; r += kSquare) {
+      const float* from[kSquare];
+      for (int i = 0; i < kSquare; i++) from[i] = row(r + i);
+      int k = first;
+      for (; k + kSquare <= end; k += kSquare) {
+        __m128 square[kSquare];
+        for (int i = 0; i < kSquare; i++) square[i] = _mm_loadu_ps(from[i] + k);
+        _MM_TRANSPOSE4_PS(square[0], square[1], square[2], square[3]);
+        for (int i = 0; i < kSquare; i++) _mm_storeu_ps(to + (k + i) * to_row + r, square[i]);
+      }
+      for (; k < end; k++)
+        for (int i = 0; i < kSquare; i++) to[k * to_row + r + i] = from[i][k];
+    }
+    for (; r < rows; r++)
+      for (int k = first; k < end; k++) to[k * to_row + r] = row(r)[k];
+  }
+}
+
 template <int kWidth>
 void PackPanel(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel) {
   if (b_column == 1 && columns == kWidth) {
@@ -27,43 +53,18 @@ void PackPanel(const float* b, int64_t b_row, int64_t b_column, int depth, int c
     }
     return;
   }
-  for (int first = 0; first < depth; first += kPackedDepth) {
-    const int end = depth - first < kPackedDepth ? depth : first + kPackedDepth;
-    for (int n = 0; n < columns; n++) {
-      const float* from = b + n * b_column;
-      float* to = panel + n;
-      if (b_row == 1)
-        for (int k = first; k < end; k++) to[k * kWidth] = from[k];
-      else
-        for (int k = first; k < end; k++) to[k * kWidth] = from[k * b_row];
-    }
-    for (int n = columns; n < kWidth; n++)
-      for (int k = first; k < end; k++) panel[k * kWidth + n] = 0.0f;
+  if (b_row == 1) Turn(columns, depth, [&](int n) { return b + n * b_column; }, panel, kWidth);
+  for (int k = 0; k < depth; k++) {
+    for (int n = 0; n < columns && b_row != 1; n++) panel[k * kWidth + n] = b[k * b_row + n * b_column];
+    for (int n = columns; n < kWidth; n++) panel[k * kWidth + n] = 0.0f;
   }
 }
 
 // A's rows as [tiles, depth, KVD_TILE_ROWS]; behind the last row stands anything.
 void PackRows(int rows, int depth, const float* a, int64_t a_row, float* packed) {
-  // Squares of as many numbers turn in registers.
-  constexpr int kSquare = 4;
-  for (int m = 0; m < rows; m += KVD_TILE_ROWS, packed += int64_t(depth) * KVD_TILE_ROWS) {
-    const int count = rows - m < KVD_TILE_ROWS ? rows - m : KVD_TILE_ROWS;
-    const float* from = a + m * a_row;
-    int r = 0;
-    for (; r + kSquare <= count; r += kSquare, from += kSquare * a_row) {
-      int k = 0;
-      for (; k + kSquare <= depth; k += kSquare) {
-        __m128 square[kSquare];
-        for (int i = 0; i < kSquare; i++) square[i] = _mm_loadu_ps(from + i * a_row + k);
-        _MM_TRANSPOSE4_PS(square[0], square[1], square[2], square[3]);
-        for (int i = 0; i < kSquare; i++) _mm_storeu_ps(packed + (k + i) * KVD_TILE_ROWS + r, square[i]);
-      }
-      for (; k < depth; k++)
-        for (int i = 0; i < kSquare; i++) packed[k * KVD_TILE_ROWS + r + i] = from[i * a_row + k];
-    }
-    for (; r < count; r++, from += a_row)
-      for (int k = 0; k < depth; k++) packed[k * KVD_TILE_ROWS + r] = from[k];
-  }
+  for (int m = 0; m < rows; m += KVD_TILE_ROWS, packed += int64_t(depth) * KVD_TILE_ROWS)
+    Turn(rows - m < KVD_TILE_ROWS ? rows - m : KVD_TILE_ROWS, depth,
+         [&](int r) { return a + (m + r) * a_row; }, packed, KVD_TILE_ROWS);
 }
 
 // C[rows, kPanel] (+)= A · panel for at most a tile's rows; A(i, k) stands at a[k * kColumn + i]. Fetches what will be
