@@ -26,6 +26,13 @@ export interface RunRow extends Omit<RunSpec, 'config' | 'engine' | 'machine'> {
   error: string | null;
 }
 
+/** Runs that the same code made on machines alike. */
+export interface Origin extends Pick<RunRow, 'codeVersion' | 'gitCommit' | 'machine'> {
+  runs: number;
+  /** By the clock, of those that have ended. */
+  seconds: number;
+}
+
 export interface CellSpec {
   model: string;
   method: string;

@@ -4,11 +4,11 @@ import { UserError } from '../base/errors.js';
 import { suggestion } from '../base/suggest.js';
 import { connect, databaseError, type Connection } from './connection.js';
 import { mergeRecords, readRecords, type Merged, type StoreRecord } from './records.js';
-import type { CellSpec, RunRow, RunSpec, RunStatus, SampleRow } from './rows.js';
+import type { CellSpec, Origin, RunRow, RunSpec, RunStatus, SampleRow } from './rows.js';
 import { summarise, summariseTags, type CellSummary, type TagSummary } from './summaries.js';
 
 export type { Merged, StoreRecord } from './records.js';
-export type { CellRow, CellSpec, RunRow, RunSpec, RunStatus, SampleRow } from './rows.js';
+export type { CellRow, CellSpec, Origin, RunRow, RunSpec, RunStatus, SampleRow } from './rows.js';
 export type { CellSummary, TagSummary } from './summaries.js';
 
 const RUN_COLUMNS = `id, kind, name, config, config_hash AS configHash, status, seed, code_version AS codeVersion,
@@ -166,6 +166,18 @@ export class Store {
     const values = query.kind === undefined ? [] : [query.kind];
     const sql = `SELECT ${RUN_COLUMNS} FROM runs ${where} ORDER BY id DESC LIMIT ?`;
     return this.all(sql, ...values, query.limit ?? -1).map(parseRun);
+  }
+
+  /** What made runs, these alone where ids are given: of each code, commit and machine one, the newest first. */
+  origins({ ids, except }: { ids?: ReadonlySet<string> | undefined; except: string }): Origin[] {
+    const chosen = ids === undefined ? '' : 'AND id IN (SELECT value FROM json_each(?))';
+    const values = ids === undefined ? [] : [JSON.stringify([...ids])];
+    const sql = `SELECT code_version AS codeVersion, git_commit AS gitCommit, machine, count(*) AS runs,
+        total(round(1000 * (unixepoch(ended_at, 'subsec') - unixepoch(started_at, 'subsec')))) / 1000 AS seconds
+      FROM runs WHERE kind <> ? ${chosen} GROUP BY 1, 2, 3 ORDER BY max(id) DESC`;
+    return this.all(sql, except, ...values).map(
+      (raw) => ({ ...raw, machine: JSON.parse(raw.machine as string) as unknown }) as unknown as Origin,
+    );
   }
 
   deleteRun(id: string): void {

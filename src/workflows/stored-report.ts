@@ -61,25 +61,18 @@ function comparisonSection(store: Store, runs: readonly string[] | undefined): S
   return [{ id: 'comparison', title: 'Evaluations', intro: '', blocks, claims: [] }];
 }
 
-/** Wall-clock seconds of runs that have ended. */
-function seconds(runs: readonly RunRow[]): number {
-  return runs.reduce(
-    (sum, { startedAt, endedAt }) =>
-      endedAt === null ? sum : sum + (Date.parse(endedAt) - Date.parse(startedAt)) / 1000,
-    0,
-  );
-}
-
 /** How it was made, one line each; `ids` are those of the runs behind it. */
 function madeBy(store: Store, parts: readonly Part[], ids: ReadonlySet<string> | undefined): string[] {
-  const runs = store.listRuns().filter(({ id, kind }) => kind !== RECORD && (ids?.has(id) ?? true));
+  const origins = store.origins({ ids, except: RECORD });
+  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const seconds = sum(origins.map((origin) => origin.seconds));
   const distinct = (texts: readonly string[]): string => [...new Set(texts)].join('; ');
   const commands = distinct(parts.map(({ reproduction }) => reproduction.command));
   return [
     ...(commands === '' ? [] : [`Made by ${commands}`]),
-    `kv-distill ${distinct(runs.map(({ codeVersion, gitCommit }) => `${codeVersion} at commit ${gitCommit ?? 'unknown'}`))}`,
-    `${runs.length} runs, ${Math.ceil(seconds(runs) / 60)} minutes of training and evaluation`,
-    `on ${distinct(runs.map(({ machine: { cores, cpu, node } }) => `${String(cores)} × ${String(cpu)}, node ${String(node)}`))}`,
+    `kv-distill ${distinct(origins.map(({ codeVersion, gitCommit }) => `${codeVersion} at commit ${gitCommit ?? 'unknown'}`))}`,
+    `${sum(origins.map(({ runs }) => runs))} runs, ${Math.ceil(seconds / 60)} minutes of training and evaluation`,
+    `on ${distinct(origins.map(({ machine: { cores, cpu, node } }) => `${String(cores)} × ${String(cpu)}, node ${String(node)}`))}`,
   ];
 }
 

@@ -45,6 +45,26 @@ describe('the store', () => {
     expect(codeOf(() => store.run(id))).toBe('unknown-run');
   });
 
+  it('counts runs and their seconds by what made them, the newest first', () => {
+    const path = fresh();
+    const store = Store.open(path);
+    const other = { ...run, gitCommit: 'newer' };
+    const specs = [{ ...run, kind: 'train' }, run, other, { ...other, kind: 'record' }];
+    const ids = specs.map((spec) => store.createRun(spec));
+    const times = new Database(path).prepare('UPDATE runs SET started_at = ?, ended_at = ? WHERE id = ?');
+    const at = (seconds: string): string => `2026-01-01T00:00:${seconds}Z`;
+    [at('01.250'), null, at('59.001')].forEach((end, i) => times.run(at('00.000'), end, ids[i]));
+    const made = { codeVersion: run.codeVersion, machine: run.machine };
+    const old = { ...made, gitCommit: run.gitCommit };
+    expect(store.origins({ except: 'record' })).toEqual([
+      { ...made, gitCommit: 'newer', runs: 1, seconds: 59.001 },
+      { ...old, runs: 2, seconds: 1.25 },
+    ]);
+    expect(store.origins({ except: 'record', ids: new Set([ids[1]!, ids[3]!]) })).toEqual([
+      { ...old, runs: 1, seconds: 0 },
+    ]);
+  });
+
   it('takes a sample once, and summarises exactly', () => {
     const store = Store.open(fresh());
     const id = store.createRun(run);
