@@ -1,6 +1,7 @@
 /** Attention within chunks that looks both ways: what noncausal-attention and compactor share. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { rowLengths } from './rows.js';
 
 export const chunkOption = {
   chunk_size: z.int().min(1).default(256).describe('rows that attend to each other'),
@@ -36,7 +37,7 @@ export function chunkedAttention(
   });
   const weighted = tf.mul(
     tf.reshape(tf.concat(pieces, 1), [1, kvHeads, rows]),
-    tf.norm(values, 'euclidean', -1),
+    rowLengths(values),
   );
   const padded = tf.pad(weighted, [
     [0, 0],

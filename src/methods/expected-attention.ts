@@ -6,6 +6,7 @@ import type { Projections } from '../models/decoder-layer.js';
 import { applyRotary, type RotaryTable } from '../models/ops.js';
 import { behindSinks, futureOption, meanRotation } from './future-queries.js';
 import { questionOption, seenBatch } from './prefill.js';
+import { rowLengths } from './rows.js';
 import { defineScoring } from './scoring.js';
 import { sinkOption } from './selection.js';
 
@@ -71,7 +72,7 @@ function scores(
   const excluded = tf.mul(tf.sub(tf.reshape(counted, [batch, 1, 1, tokens]), 1), 1e9);
   const expected = tf.mean(tf.softmax(tf.add(logits, excluded)), 2);
   if (!use_vnorm) return expected as tf.Tensor3D;
-  return tf.mul(tf.add(expected, epsilon), tf.norm(values, 'euclidean', -1)) as tf.Tensor3D;
+  return tf.mul(tf.add(expected, epsilon), rowLengths(values)) as tf.Tensor3D;
 }
 
 /**

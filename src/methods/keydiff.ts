@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { questionOption, scoresByRows, seenBatch } from './prefill.js';
-import { realRows, unitRows } from './rows.js';
+import { realRows, rowLengths, unitRows } from './rows.js';
 import { defineScoring, type Rows } from './scoring.js';
 import { sinkOption } from './selection.js';
 
@@ -11,7 +11,7 @@ function unlikeness({ keys, extents }: Rows): tf.Tensor3D {
   const unit = unitRows(keys, 1e-12);
   const real = tf.expandDims(realRows(extents, keys.shape[2]), 3);
   const mean = tf.div(tf.sum(tf.mul(unit, real), 2, true), tf.sum(real, 2, true));
-  const length = tf.maximum(tf.norm(mean, 'euclidean', -1), 1e-8);
+  const length = tf.maximum(rowLengths(mean), 1e-8);
   return tf.neg(tf.div(tf.sum(tf.mul(unit, mean), 3), length)) as tf.Tensor3D;
 }
 

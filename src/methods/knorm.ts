@@ -2,11 +2,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { scoresByRows } from './prefill.js';
+import { rowLengths } from './rows.js';
 import { defineScoring, type Rows } from './scoring.js';
 import { requestBatch, sinkOption } from './selection.js';
 
 function negativeNorms({ keys }: Rows): tf.Tensor3D {
-  return tf.neg(tf.norm(keys, 'euclidean', -1)) as tf.Tensor3D;
+  return tf.neg(rowLengths(keys)) as tf.Tensor3D;
 }
 
 /** kvpress's KnormPress: −‖k‖₂ of each KV head, no sinks. */
