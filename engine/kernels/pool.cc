@@ -56,7 +56,7 @@ class Pool {
 
  private:
   // Work comes in bursts: a thread looks out for more for a moment before it sleeps.
-  static constexpr int kLooks = 2000;
+  static constexpr int kLooks = 8000;
 
   void Serve() {
     uint64_t seen = 0;
