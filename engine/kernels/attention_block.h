@@ -179,6 +179,48 @@ inline float FoldedSum(vf v) {
   return parts[0];
 }
 
+// The folded sums of as many vectors as one has lanes.
+inline vf FoldedSums(const vf* v) {
+#if KVD_LANES == 16
+  // Halves of two vectors at a time, then those of the sums; a quarter's vectors are taken crosswise, so that the last
+  // sums stand in order.
+  vf sums[kLanes];
+  for (int i = 0; i < kLanes; i++) sums[i] = v[i % 4 * 4 + i / 4];
+  for (int i = 0; i < 8; i++)
+    sums[i] = _mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0x44) +
+              _mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0xee);
+  for (int i = 0; i < 4; i++)
+    sums[i] = _mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0x88) +
+              _mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0xdd);
+  for (int i = 0; i < 2; i++)
+    sums[i] = _mm512_shuffle_ps(sums[2 * i], sums[2 * i + 1], 0x44) +
+              _mm512_shuffle_ps(sums[2 * i], sums[2 * i + 1], 0xee);
+  return _mm512_shuffle_ps(sums[0], sums[1], 0x88) + _mm512_shuffle_ps(sums[0], sums[1], 0xdd);
+#else
+  vf sums;
+  for (int i = 0; i < kLanes; i++) sums[i] = FoldedSum(v[i]);
+  return sums;
+#endif
+}
+
+// Vectors of values that are mixed at once.
+constexpr int kMixed = 4;
+
+// Adds to some vectors of `mixed` those of `count` rows of values from number `first` on, weighted.
+template <int kVectors>
+inline void Mix(const HeadRows& values, int first, int count, int width, int from, const float* weights,
+                float* mixed) {
+  vf sums[kVectors];
+  for (int v = 0; v < kVectors; v++) sums[v] = Load(mixed + v * kLanes);
+  for (int j = 0; j < count; j++) {
+    if (weights[j] == 0) continue;
+    const float* value = Row(values, first + j, width) + from;
+    const vf weight = Fill(weights[j]);
+    for (int v = 0; v < kVectors; v++) sums[v] += weight * Load(value + v * kLanes);
+  }
+  for (int v = 0; v < kVectors; v++) Store(mixed + v * kLanes, sums[v]);
+}
+
 void AttendFew(const HeadShape& shape, const HeadRows& keys, const HeadRows& values, const float* key_positions,
                int rows, const float* query, float position, float* out, float* log_sum) {
   const int width = shape.width, whole = width / kLanes * kLanes, padded = Padded(width);
@@ -190,20 +232,22 @@ void AttendFew(const HeadShape& shape, const HeadRows& keys, const HeadRows& val
   for (int first = 0; first < rows; first += kKeyBlock) {
     const int count = rows - first < kKeyBlock ? rows - first : kKeyBlock;
     vf highest = Fill(-1e30f);
+    const int columns = Padded(count);
+    for (int j = 0; j < count; j += kLanes) {
+      vf products[kLanes];
+      for (int n = 0; n < kLanes; n++) {
+        const float* key = Row(keys, first + (j + n < count ? j + n : count - 1), width);
+        products[n] = vf{};
+        for (int i = 0; i < whole; i += kLanes) products[n] += Load(scaled + i) * Load(key + i);
+      }
+      Store(logits + j, FoldedSums(products));
+    }
     for (int j = 0; j < count; j++) {
       const float place = key_positions[first + j];
       const float* key = Row(keys, first + j, width);
-      if (place > position || (shape.window > 0 && place <= position - shape.window)) {
-        logits[j] = -1e30f;
-        continue;
-      }
-      vf products{};
-      for (int i = 0; i < whole; i += kLanes) products += Load(scaled + i) * Load(key + i);
-      float logit = FoldedSum(products);
-      for (int i = whole; i < width; i++) logit += scaled[i] * key[i];
-      logits[j] = logit;
+      for (int i = whole; i < width; i++) logits[j] += scaled[i] * key[i];
+      if (place > position || (shape.window > 0 && place <= position - shape.window)) logits[j] = -1e30f;
     }
-    const int columns = Padded(count);
     for (int j = count; j < columns; j++) logits[j] = -1e30f;
     for (int j = 0; j < columns; j += kLanes) {
       vf logit = Load(logits + j);
@@ -226,13 +270,13 @@ void AttendFew(const HeadShape& shape, const HeadRows& keys, const HeadRows& val
       weights += weight;
     }
     sum += FoldedSum(weights);
-    for (int j = 0; j < count; j++) {
-      if (logits[j] == 0) continue;
-      const float* value = Row(values, first + j, width);
-      const vf weight = Fill(logits[j]);
-      for (int i = 0; i < whole; i += kLanes) Store(mixed + i, Load(mixed + i) + weight * Load(value + i));
-      for (int i = whole; i < width; i++) mixed[i] += logits[j] * value[i];
-    }
+    int i = 0;
+    for (; i + kMixed * kLanes <= whole; i += kMixed * kLanes)
+      Mix<kMixed>(values, first, count, width, i, logits, mixed + i);
+    for (; i < whole; i += kLanes) Mix<1>(values, first, count, width, i, logits, mixed + i);
+    for (; i < width; i++)
+      for (int j = 0; j < count; j++)
+        if (logits[j] != 0) mixed[i] += logits[j] * Row(values, first + j, width)[i];
   }
   for (int i = 0; i < width; i++) out[i] = sum > 0 ? mixed[i] / sum : 0.0f;
   *log_sum = sum > 0 ? most + logf(sum) : 1e30f;

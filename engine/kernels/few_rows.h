@@ -13,8 +13,15 @@ template <int kRows, int kVectors>
 inline void Sweep(int columns, int depth, const float* a, int64_t a_row, const float* b, int64_t b_row, float* c,
                   int64_t c_row) {
   int n = 0;
-  for (; n + kVectors * kLanes <= columns; n += kVectors * kLanes)
-    Tile<kRows, kVectors>(a, a_row, 1, b + n, b_row, depth, c + n, c_row, false);
+  for (; n + kVectors * kLanes <= columns; n += kVectors * kLanes) {
+    Sums<kRows, kVectors> sums(c + n, c_row, false);
+    const float* row = b + n;
+    for (int k = 0; k < depth; k++, row += b_row) {
+      for (int j = 0; j < kVectors; j++) __builtin_prefetch(row + kAhead * b_row + j * kLanes);
+      sums.Add(a + k, a_row, row);
+    }
+    sums.Put(c + n, c_row);
+  }
   Stripe<kRows>(a, a_row, 1, b + n, b_row, columns - n, depth, c + n, c_row, false);
 }
 
@@ -39,11 +46,9 @@ inline void OneRow(int columns, int depth, const float* a, const float* b, int64
 // C[rows, columns] = A[rows, depth] · B[depth, columns].
 void FewRows(int rows, int columns, int depth, const float* a, int64_t a_row, const float* b, int64_t b_row, float* c,
              int64_t c_row) {
-  const int whole = rows / KVD_TILE_ROWS * KVD_TILE_ROWS;
-  if (whole > 0) Product(whole, columns, depth, a, a_row, 1, b, b_row, c, c_row, false);
-  a += whole * a_row;
-  c += whole * c_row;
-  int left = rows - whole;
+  int left = rows;
+  for (; left >= KVD_TILE_ROWS; left -= KVD_TILE_ROWS, a += KVD_TILE_ROWS * a_row, c += KVD_TILE_ROWS * c_row)
+    Sweep<KVD_TILE_ROWS, 2>(columns, depth, a, a_row, b, b_row, c, c_row);
   for (; left >= 4; left -= 4, a += 4 * a_row, c += 4 * c_row)
     Sweep<4, kWide / 2>(columns, depth, a, a_row, b, b_row, c, c_row);
   if (left == 3) Sweep<3, kWide / 2>(columns, depth, a, a_row, b, b_row, c, c_row);
