@@ -78,6 +78,7 @@ export const cap = defineScoring({
     const count = tf.maximum(tf.sum(counted, 2, true), 1);
     const rotation = meanRotation(model, batch, n_future_positions);
     const { cache, projected } = model.forward(batch, {
+      cacheOnly: true,
       observeProjections: (_layer, { rawQueries }) => {
         const queries = tf.transpose(rawQueries, [0, 2, 1, 3]);
         const mean = tf.div(tf.sum(tf.mul(queries, counted), 2, true), count);

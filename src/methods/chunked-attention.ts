@@ -35,10 +35,7 @@ export function chunkedAttention(
     ]);
     return tf.div(tf.sum(tf.softmax(tf.matMul(q, k, false, true)), 1), group);
   });
-  const weighted = tf.mul(
-    tf.reshape(tf.concat(pieces, 1), [1, kvHeads, rows]),
-    rowLengths(values),
-  );
+  const weighted = tf.mul(tf.reshape(tf.concat(pieces, 1), [1, kvHeads, rows]), rowLengths(values));
   const padded = tf.pad(weighted, [
     [0, 0],
     [0, 0],

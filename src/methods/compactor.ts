@@ -41,6 +41,7 @@ export const compactor = defineScoring({
     const batch = requestBatch(request);
     const sinks = sinkCounts(batch, given.n_sink);
     const { cache, projected } = request.model.forward(batch, {
+      cacheOnly: true,
       observeProjections: (_layer, { rawKeys, queries }) =>
         tf.concat([tf.transpose(rawKeys, [0, 2, 1, 3]), queries], 1),
     });

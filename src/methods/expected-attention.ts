@@ -103,6 +103,7 @@ export const expectedAttention = defineScoring({
     const counted = behindSinks(batch, given.n_sink);
     const rotation = meanRotation(model, batch, given.n_future_positions);
     const { cache, projected } = model.forward(batch, {
+      cacheOnly: true,
       observeProjections: (_layer, projections) => queryStatistics(projections, counted, rotation),
     });
     const ranked = projected.map((statistics, layer) =>

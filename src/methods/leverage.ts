@@ -24,6 +24,7 @@ export const leverage = defineScoring({
   score: (request, { n_sink, sketch_dimension }) => {
     const batch = requestBatch(request);
     const { cache, projected } = request.model.forward(batch, {
+      cacheOnly: true,
       observeProjections: (_layer, { rawKeys }) => tf.transpose(rawKeys, [0, 2, 1, 3]),
     });
     const scores = projected.map((keys) =>

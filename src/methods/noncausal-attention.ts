@@ -26,6 +26,7 @@ export const noncausalAttention = defineScoring({
   score: (request, { n_sink, chunk_size }) => {
     const batch = requestBatch(request);
     const { cache, projected } = request.model.forward(batch, {
+      cacheOnly: true,
       observeProjections: (_layer, { queries }) => tf.clone(queries),
     });
     const scores = projected.map((queries, layer) =>

@@ -83,6 +83,7 @@ export function prefillWithScores(
   const importance = tf.tensor(queries, [batch.batch, 1, 1, batch.tokens, 1]);
   const observedTokens = counted(queries, batch.tokens);
   const { cache, observed } = model.forward(batch, {
+    cacheOnly: true,
     ...(observedTokens.count < batch.tokens && { observedTokens }),
     observeAttention: (_layer, weights, first) => {
       const some = tf.slice(importance, [0, 0, 0, first, 0], [-1, -1, -1, weights.shape[3], -1]);

@@ -34,6 +34,7 @@ export function secondReading(
   const queries = tf.tensor(real, [batch.batch, 1, 1, batch.tokens, 1]);
   const { observed } = model.forward(batch, {
     past,
+    cacheOnly: true,
     observeAttention: (_layer, weights, first) => {
       const some = tf.slice(queries, [0, 0, 0, first, 0], [-1, -1, -1, weights.shape[3], -1]);
       return tf.max(tf.mul(weigh(weights), some), 3);

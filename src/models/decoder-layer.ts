@@ -121,14 +121,9 @@ export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult 
 }
 
 function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
-  const { index, config } = layer;
   const { past, lora, wanted } = pass;
-  const { mergeObserved = tf.addN, observeProjections } = pass.observers;
-
   const { heads, packed } = projectHeads(layer, x, pass, false);
   const { query, key, value } = heads;
-  const projected = observeProjections?.(index, projections(config, packed!, query));
-
   const own = { keys: key, values: value };
   const pieces = past === undefined ? [own] : [past, own];
   const joined =
@@ -141,8 +136,7 @@ function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
     x: addAttention(layer, only(x), only(rows), { ...pass, lora: lora && routedAt(lora, only) }),
     ...own,
     ...(joined !== undefined && { joined }),
-    ...(observed.length > 0 && { observed: mergeObserved(observed) }),
-    ...(projected !== undefined && { projected }),
+    ...reduced(layer, pass, observed, query, packed),
   };
 }
 
@@ -154,33 +148,46 @@ function routedAt(lora: ActiveLora, only: (all: tf.Tensor2D) => tf.Tensor2D): Ac
 
 /** What new tokens see of all keys, and what observers make of the weights. */
 function attention(
-  { index, plan }: Layer,
+  layer: Layer,
   query: tf.Tensor4D,
   pieces: readonly KeysAndValues[],
   pass: Pass,
 ): { rows: tf.Tensor2D; observed: tf.Tensor[] } {
+  const { index, plan } = layer;
   const { bias, block } = pass;
   const sight = pass.sight!;
-  const { observeAttention, observedTokens } = pass.observers;
+  const { observeAttention } = pass.observers;
   const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap };
-  const observing =
-    (from: number): ObserveWeights =>
-    (seen, first) =>
-      observeAttention!(index, seen, from + first);
   if (!attendsAtOnce(pass)) {
-    const observe = observeAttention && observing(0);
+    const seeing: ObserveWeights | undefined =
+      observeAttention && ((seen, first) => observeAttention(index, seen, first));
     const [keys, values] = [joinPieces(pieces, 'keys'), joinPieces(pieces, 'values')];
-    return weightedAttention(query, keys, values, sight, { ...settings, bias, block }, observe);
+    return weightedAttention(query, keys, values, sight, { ...settings, bias, block }, seeing);
   }
-  const { window } = sight;
-  const rows = fusedAttention(query, pieces, sight.queries, sight.keys, { ...settings, window });
-  if (observeAttention === undefined) return { rows, observed: [] };
-  const { first, count } = observedTokens!;
+  const rows = fusedAttention(query, pieces, sight.queries, sight.keys, {
+    ...settings,
+    window: sight.window,
+  });
+  return { rows, observed: observe(layer, query, pieces, pass) };
+}
+
+/** What is observed of the weights of the query tokens that matter, in pieces. */
+function observe(
+  { index, plan }: Layer,
+  query: tf.Tensor4D,
+  pieces: readonly KeysAndValues[],
+  { bias, block, observers, ...pass }: Pass,
+): tf.Tensor[] {
+  const { observeAttention, observedTokens } = observers;
+  if (observeAttention === undefined) return [];
+  const { first, count } = observedTokens ?? { first: 0, count: query.shape[2] };
   const some = tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
-  const theirs = { queries: tf.slice(sight.queries, [0, first], [-1, count]), keys: sight.keys, window };
-  const keys = joinPieces(pieces, 'keys');
-  const observed = observedWeights(some, keys, theirs, { ...settings, bias, block }, observing(first));
-  return { rows, observed };
+  const { queries, keys, window } = pass.sight!;
+  const theirs = { queries: tf.slice(queries, [0, first], [-1, count]), keys, window };
+  const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap, bias, block };
+  return observedWeights(some, joinPieces(pieces, 'keys'), theirs, settings, (seen, from) =>
+    observeAttention(index, seen, first + from),
+  );
 }
 
 /** What observers of projections see: of [batch·tokens, (heads + 2·kvHeads)·headDim] before rotary embedding. */
@@ -192,10 +199,29 @@ function projections(config: ModelConfig, qkv: tf.Tensor2D, queries: tf.Tensor4D
   return { rawQueries: rawQueries!, rawKeys: rawKeys!, queries };
 }
 
-/** Keys and values of a last layer whose output nobody needs. */
+/** Keys and values of a last layer whose output nobody needs, and what observers make of it. */
 export function runForCache(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
-  const { key, value } = projectHeads(layer, x, pass, true).heads;
-  return { x, keys: key, values: value };
+  const { past, observers } = pass;
+  const observing = observers.observeAttention ?? observers.observeProjections;
+  const { heads, packed } = projectHeads(layer, x, pass, observing === undefined);
+  const own = { keys: heads.key, values: heads.value };
+  if (observing === undefined) return { x, ...own };
+  const observed = observe(layer, heads.query, past === undefined ? [own] : [past, own], pass);
+  return { x, ...own, ...reduced(layer, pass, observed, heads.query, packed) };
+}
+
+/** What observers have made of a layer. */
+function reduced(
+  { index, config }: Layer,
+  { observers: { mergeObserved = tf.addN, observeProjections } }: Pass,
+  observed: tf.Tensor[],
+  query: tf.Tensor4D,
+  packed: tf.Tensor2D | undefined,
+): Pick<LayerResult, 'observed' | 'projected'> {
+  return {
+    ...(observed.length > 0 && { observed: mergeObserved(observed) }),
+    ...(observeProjections && { projected: observeProjections(index, projections(config, packed!, query)) }),
+  };
 }
 
 /** Of `tensors` those that bear the names of `some`. */

@@ -38,7 +38,7 @@ export interface ForwardOptions extends Observers {
   layers?: number;
   /** Rows of the flattened batch whose output alone is wanted, int32 [wanted]; not with `lora` or `cacheOnly`. */
   wanted?: tf.Tensor1D;
-  /** Compute of the last layer only its keys and values (all that a cache needs). */
+  /** Compute of the last layer only its keys and values (all that a cache needs), and what observers look at. */
   cacheOnly?: boolean;
   /**
    * With `cacheOnly`: tokens of each sequence, whose keys and values alone the last layer's cache is to hold. The layer
@@ -166,7 +166,7 @@ export class Decoder {
         ...pass,
         ...(past !== undefined && { past: { keys: past.keys[layer]!, values: past.values[layer]! } }),
         // Made here, since it serves other layers too: what a layer makes ends with it.
-        ...(!short && { sight: sightOf(layer) }),
+        ...((!short || observing !== undefined) && { sight: sightOf(layer) }),
         ...(short && last?.pass),
         ...(layer === attending && { wanted }),
       };
