@@ -13,7 +13,7 @@ export interface Children {
   readonly env: NodeJS.ProcessEnv;
   /** Looks after a child until it ends. */
   ended: (child: ChildProcess) => Promise<Ending>;
-  /** Asks all that run to save and stop, as a signal does. */
+  /** Asks all that run to save and stop, as a signal does, unless they were asked already: a second signal ends them. */
   stop: () => void;
   /** Whether they were asked to. */
   stopping: () => boolean;
@@ -29,11 +29,11 @@ export function childrenAtOnce(jobs: number): Children {
   const running = new Set<ChildProcess>();
   const threads = `${Math.max(1, Math.floor(availableParallelism() / jobs))}`;
   let asked = false;
-  const stop = (): void => {
+  const pass = (): void => {
     asked = true;
     running.forEach((child) => child.kill('SIGTERM'));
   };
-  for (const signal of SIGNALS) process.on(signal, stop);
+  for (const signal of SIGNALS) process.on(signal, pass);
   return {
     env: { TF_NUM_INTRAOP_THREADS: threads, ...process.env },
     ended: (child) => {
@@ -46,8 +46,10 @@ export function childrenAtOnce(jobs: number): Children {
         });
       });
     },
-    stop,
+    stop: () => {
+      if (!asked) pass();
+    },
     stopping: () => asked,
-    release: () => SIGNALS.forEach((signal) => process.off(signal, stop)),
+    release: () => SIGNALS.forEach((signal) => process.off(signal, pass)),
   };
 }

@@ -21,7 +21,7 @@ const fresh = (): string => mkdtempSync(join(tmpdir(), 'kvd-signals-'));
 const training = [
   ...['train', resolve('experiments/nano/table2-quick.yaml')],
   ...sets('training.max_steps=2', 'training.eval_limit=4', 'training.micro_batch_size=4'),
-  ...sets('training.gradient_accumulation_steps=16', 'training.save_steps=100'),
+  ...sets('training.gradient_accumulation_steps=64', 'training.save_steps=100'),
 ];
 /** Answers to whole reports, whose compression alone takes several times as long as it may take to end. */
 const evaluation = [
