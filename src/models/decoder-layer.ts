@@ -164,10 +164,8 @@ function attention(
     const [keys, values] = [joinPieces(pieces, 'keys'), joinPieces(pieces, 'values')];
     return weightedAttention(query, keys, values, sight, { ...settings, bias, block }, seeing);
   }
-  const rows = fusedAttention(query, pieces, sight.queries, sight.keys, {
-    ...settings,
-    window: sight.window,
-  });
+  const { queries, keys, window } = sight;
+  const rows = fusedAttention(query, pieces, queries, keys, { ...settings, window });
   return { rows, observed: observe(layer, query, pieces, pass) };
 }
 
@@ -176,13 +174,13 @@ function observe(
   { index, plan }: Layer,
   query: tf.Tensor4D,
   pieces: readonly KeysAndValues[],
-  { bias, block, observers, ...pass }: Pass,
+  { sight, bias, block, observers }: Pass,
 ): tf.Tensor[] {
   const { observeAttention, observedTokens } = observers;
   if (observeAttention === undefined) return [];
   const { first, count } = observedTokens ?? { first: 0, count: query.shape[2] };
   const some = tf.slice(query, [0, 0, first, 0], [-1, -1, count, -1]);
-  const { queries, keys, window } = pass.sight!;
+  const { queries, keys, window } = sight!;
   const theirs = { queries: tf.slice(queries, [0, first], [-1, count]), keys, window };
   const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap, bias, block };
   return observedWeights(some, joinPieces(pieces, 'keys'), theirs, settings, (seen, from) =>
