@@ -13,6 +13,7 @@ const rules = {
     [x[0], ...gateUp],
     [x[0], ...down],
   ],
+  KvdProduct: ([a, b], { transposed }) => [[...a, b.at(transposed ? 0 : 1)]],
   KvdProject: ([x, , weight]) => [[x[0], ...weight]],
   KvdOutput: ([x, weight]) => [[x[0], ...weight]],
 };

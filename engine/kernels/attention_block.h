@@ -101,8 +101,8 @@ void Look(const HeadShape& shape, const PackedHead& packed, int first, const See
   const Sight sight = SightOf(SpanOf(places, keys), seekers.span, window);
   if (sight == Sight::kNone) return;
   const int columns = Padded(keys);
-  PackedProduct(count, columns, width, seekers.queries, packed.keys_t + int64_t(first) * width, kKeyBlock, logits,
-                kKeyBlock, false);
+  ProductOfTiles(count, columns, width, seekers.queries, width, packed.keys_t + int64_t(first) * width, kKeyBlock,
+                 logits, kKeyBlock, false);
   const bool masked = sight == Sight::kSome || columns > keys;
   vf sums[kQueryBlock];
   for (int r = 0; r < count; r++) {
@@ -313,9 +313,10 @@ void AttendBackward(const HeadShape& shape, const PackedHead& packed, const floa
     if (sight == Sight::kNone) continue;
     const int columns = Padded(keys);
     const int64_t transposed = int64_t(first) * width;
-    PackedProduct(count, columns, width, scaled_tiles, packed.keys_t + transposed, kKeyBlock, weights, kKeyBlock,
-                  false);
-    PackedProduct(count, columns, width, wide_tiles, packed.values + transposed, kKeyBlock, slopes, kKeyBlock, false);
+    ProductOfTiles(count, columns, width, scaled_tiles, width, packed.keys_t + transposed, kKeyBlock, weights,
+                   kKeyBlock, false);
+    ProductOfTiles(count, columns, width, wide_tiles, width, packed.values + transposed, kKeyBlock, slopes, kKeyBlock,
+                   false);
     const bool masked = sight == Sight::kSome || columns > keys;
     for (int r = 0; r < count; r++) {
       float *row = weights + r * kKeyBlock, *slope = slopes + r * kKeyBlock;

@@ -178,10 +178,19 @@ void Attend(Run& run, const Attributes& attributes) {
   });
 }
 
-void AttendGrad(Run& run, const Attributes& attributes) {
-  const Attention a(run, attributes, 6);
+// What a gradient is added to: what came from elsewhere, or nothing.
+void Begin(const float* rest, int64_t at, int64_t size, float* gradient) {
+  if (rest == nullptr) std::fill_n(gradient + at, size, 0.0f);
+  else std::copy_n(rest + at, size, gradient + at);
+}
+
+// Inputs: those of attention, its outputs, dout, and where keys and values are `kept` for other uses, too, their gradients
+// from there; they come in one piece then. Outputs: gradients of queries, keys and values.
+void AttendGradOf(Run& run, const Attributes& attributes, bool kept) {
+  const Attention a(run, attributes, kept ? 8 : 6);
   const int rest = Attention::kPieces + 2 * a.pieces;
   const float *out = run.In(rest), *log_sums = run.In(rest + 1), *dout = run.In(rest + 2);
+  const float *key_rest = kept ? run.In(rest + 3) : nullptr, *value_rest = kept ? run.In(rest + 4) : nullptr;
   float *query_gradient = run.OutLike(0, 0), *key_gradients[2], *value_gradients[2];
   for (int i = 0; i < a.pieces; i++) {
     key_gradients[i] = run.OutLike(1 + i, Attention::kPieces + i);
@@ -207,17 +216,22 @@ void AttendGrad(Run& run, const Attributes& attributes) {
       }
     }
     for (int i = 0; i < a.pieces; i++) {
-      std::fill_n(key_gradients[i] + a.Before(i, list), a.piece_rows[i] * a.width, 0.0f);
-      std::fill_n(value_gradients[i] + a.Before(i, list), a.piece_rows[i] * a.width, 0.0f);
+      const int64_t at = a.Before(i, list), size = a.piece_rows[i] * a.width;
+      Begin(key_rest, at, size, key_gradients[i]);
+      Begin(value_rest, at, size, value_gradients[i]);
     }
     for (int n = 0; n < head.count; n++) {
       const int i = head.rows[n] < a.piece_rows[0] ? 0 : 1;
       const int64_t to = a.Before(i, list) + (head.rows[n] - (i == 0 ? 0 : a.piece_rows[0])) * a.width;
-      std::copy_n(keys + n * padded, a.width, key_gradients[i] + to);
-      std::copy_n(values + n * padded, a.width, value_gradients[i] + to);
+      float *key = key_gradients[i] + to, *value = value_gradients[i] + to;
+      inner().add_rows(key, keys + n * padded, a.width, key);
+      inner().add_rows(value, values + n * padded, a.width, value);
     }
   });
 }
+
+void AttendGrad(Run& run, const Attributes& attributes) { AttendGradOf(run, attributes, false); }
+void AttendKeptGrad(Run& run, const Attributes& attributes) { AttendGradOf(run, attributes, true); }
 
 const Registered rotary({"KvdRotary",
                          {"packed: float", "cos: float", "signed_sin: float"},
@@ -246,6 +260,14 @@ const Registered attention_grad({"KvdAttentionGrad",
                                  {"scale", "softcap", "window"},
                                  {},
                                  AttendGrad});
+const Registered attention_kept_grad(
+    {"KvdAttentionKeptGrad",
+     {"queries: float", "query_positions: float", "key_positions: float", "keys: N * float", "values: N * float",
+      "out: float", "log_sums: float", "dout: float", "key_rest: float", "value_rest: float"},
+     {"dqueries: float", "dkeys: N * float", "dvalues: N * float"},
+     {"scale", "softcap", "window"},
+     {},
+     AttendKeptGrad});
 
 }  // namespace
 }  // namespace kvd

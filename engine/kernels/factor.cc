@@ -25,10 +25,19 @@ Floats NewFloats(int64_t count) {
   return Floats(static_cast<float*>(memory));
 }
 
-Factor::Factor(const float* w, int64_t depth, int64_t columns, bool transposed) : depth_(depth), columns_(columns) {
+int64_t TiledFloats(int64_t rows, int64_t depth) { return Parts(rows, inner().tile) * inner().tile * depth; }
+
+Floats Tiles(int64_t rows, int64_t depth, const float* x) {
+  Floats tiles = NewFloats(TiledFloats(rows, depth));
+  inner().pack_rows(static_cast<int>(rows), static_cast<int>(depth), x, depth, tiles.get());
+  return tiles;
+}
+
+Factor::Factor(const float* w, int64_t depth, int64_t columns, bool transposed, int64_t w_row)
+    : depth_(depth), columns_(columns) {
   const int64_t panel = inner().panel, panels = Parts(columns, panel);
   panels_ = NewFloats(panels * depth * panel);
-  const int64_t row = transposed ? 1 : columns, column = transposed ? depth : 1;
+  const int64_t row = transposed ? 1 : w_row, column = transposed ? w_row : 1;
   ParallelFor(panels, [&](int64_t i) {
     const int64_t first = i * panel;
     inner().pack_panel(w + first * column, row, column, static_cast<int>(depth),
@@ -36,15 +45,15 @@ Factor::Factor(const float* w, int64_t depth, int64_t columns, bool transposed) 
   });
 }
 
-void Factor::Multiply(int64_t rows, const float* a, int64_t a_row, float* c, int64_t c_row, bool add) const {
-  inner().multiply(static_cast<int>(rows), static_cast<int>(columns_), static_cast<int>(depth_), a, a_row,
-                   panels_.get(), c, c_row, add);
+void Factor::Multiply(int64_t rows, const float* tiles, const float* plus, float* c) const {
+  inner().multiply(static_cast<int>(rows), static_cast<int>(columns_), static_cast<int>(depth_), tiles, panels_.get(),
+                   plus, c, columns_);
 }
 
 void ForRows(int64_t rows, int64_t floats, const std::function<void(int64_t, int64_t, float*)>& each) {
   // Pieces of whole tiles, smaller towards the end: threads are seldom equally fast, and the last piece should not keep
   // the others waiting for long.
-  const int64_t tile = inner().tall / 2, share = 2 * ThreadCount();
+  const int64_t tile = inner().tile, share = 2 * ThreadCount();
   const int64_t fewest = std::min(kFewestRows, Parts(rows, share));
   std::vector<int64_t> ends = {0};
   while (ends.back() < rows) {

@@ -17,14 +17,21 @@ struct Freed {
 using Floats = std::unique_ptr<float[], Freed>;
 Floats NewFloats(int64_t count);
 
+// Floats of rows [rows, depth] as tiles.
+int64_t TiledFloats(int64_t rows, int64_t depth);
+// Rows [rows, depth] as tiles.
+Floats Tiles(int64_t rows, int64_t depth, const float* x);
+
 // A matrix to multiply by, packed for it by all threads.
 class Factor {
  public:
-  // `w` [depth, columns], or where it is to be transposed [columns, depth].
-  Factor(const float* w, int64_t depth, int64_t columns, bool transposed);
+  // `w` [depth, columns], or where it is to be transposed [columns, depth]; its rows are `w_row` apart.
+  Factor(const float* w, int64_t depth, int64_t columns, bool transposed, int64_t w_row);
 
-  // C [rows, columns] = A [rows, depth] · this, or added to what stands there; A and C have these strides of rows.
-  void Multiply(int64_t rows, const float* a, int64_t a_row, float* c, int64_t c_row, bool add) const;
+  // C [rows, columns] = plus + A [rows, depth] · this, where A comes as tiles; `plus` may be null for nothing.
+  void Multiply(int64_t rows, const float* tiles, const float* plus, float* c) const;
+
+  const float* Panels() const { return panels_.get(); }
 
  private:
   int64_t depth_, columns_;

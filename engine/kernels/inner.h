@@ -38,6 +38,25 @@ struct HeadShape {
   float window;   // tokens, the query itself included; 0 for none
 };
 
+// A gated MLP from `hidden` columns to `width`; gelu: tanh's approximation, else silu.
+struct GatedShape {
+  int hidden, width;
+  bool gelu;
+};
+
+// h · gate and h · up as panels [panels, rows, panel] that begin `apart` floats behind each other; null for nowhere.
+struct KeptPanels {
+  float *gate, *up;
+  int64_t apart;
+};
+
+// Where the gradients of matrices find their summands: slopes as those panels, what was gated as panels of `tall`
+// columns that begin `tall_apart` floats behind each other. Null where nothing is learned.
+struct GatedSlopes {
+  float *gate, *up, *gated;
+  int64_t tall_apart;
+};
+
 struct Inner {
   // Floats of a row of `width`, up to a whole vector.
   int (*padded)(int width);
@@ -62,9 +81,7 @@ struct Inner {
 
   // gate_up [rows, 2·width], gelu: tanh's approximation, else silu.
   void (*gate_forward)(const float* gate_up, int64_t rows, int width, bool gelu, float* y);
-  // Writes what gate_forward does, too, unless y is null.
-  void (*gate_backward)(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu,
-                        float* gradient, float* y);
+  void (*gate_backward)(const float* gate_up, const float* dy, int64_t rows, int width, bool gelu, float* gradient);
 
   // Gathers those of `rows` rows of keys and values, `width` wide, that stand at positions in (least, most].
   void (*pack)(const HeadRows& keys, const HeadRows& values, const float* positions, int rows, int width, float least,
@@ -83,9 +100,9 @@ struct Inner {
                           const float* log_sums, float* query_gradient, float* key_gradient,
                           float* value_gradient);
 
-  // C[rows, columns] (+)= sum over k < depth of A(row, k) · B[k, column]; strides of A's rows and depth, B's and C's rows.
-  void (*product)(int rows, int columns, int depth, const float* a, int64_t a_row, int64_t a_depth, const float* b,
-                  int64_t b_row, float* c, int64_t c_row, bool add);
+  // C[rows, columns] += A transposed · B, A[depth, rows]; strides of A's, B's and C's rows.
+  void (*add_product)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* b, int64_t b_row,
+                      float* c, int64_t c_row);
 
   // Columns of a panel of B [depth, columns], which is packed as [panels, depth, panel], zero behind the last column.
   int panel;
@@ -94,11 +111,29 @@ struct Inner {
   // The same for panels of `tall` columns, which become rows of a product.
   int tall;
   void (*pack_tall)(const float* b, int64_t b_row, int64_t b_column, int depth, int columns, float* panel);
-  // C[height, panel] += A · B for panels of both, A's as pack_tall makes them and `height` of its columns.
-  void (*add_tall)(int height, int depth, const float* a, const float* panel, float* c, int64_t c_row);
-  // C[rows, columns] = A[rows, depth] · B, or added to what stands there; B is packed.
-  void (*multiply)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* panels, float* c,
-                   int64_t c_row, bool add);
+  // C[height, panel] += A · B for panels of both, A's as pack_tall makes them and `height` of its columns. Fetches up to
+  // `fetched` · depth floats from `next` on.
+  int fetched;
+  void (*add_tall)(int height, int depth, const float* a, const float* panel, float* c, int64_t c_row,
+                   const float* next);
+  // Rows of A [rows, depth] that are multiplied at once. They are packed as tiles [tiles, depth, tile]; behind the last
+  // row stands anything.
+  int tile;
+  void (*pack_rows)(int rows, int depth, const float* a, int64_t a_row, float* tiles);
+  // C[rows, columns] = plus + A[rows, depth] · B, both packed; C and `plus` (null for nothing) have this stride of rows.
+  void (*multiply)(int rows, int columns, int depth, const float* tiles, const float* panels, const float* plus,
+                   float* c, int64_t c_row);
+  // C[rows, columns] (+)= A · B[depth, columns], where A is `depth` columns of tiles that have `whole` of them; strides of
+  // B's and C's rows.
+  void (*product_of_tiles)(int rows, int columns, int depth, const float* tiles, int64_t whole, const float* b,
+                           int64_t b_row, float* c, int64_t c_row, bool add);
+  // activation(h · gate) · (h · up) for `rows` rows of h, from tiles and to tiles; matrices are packed.
+  void (*gated_forward)(const GatedShape& shape, int rows, const float* tiles, const float* gate, const float* up,
+                        const KeptPanels& kept, float* gated);
+  // From tiles of the slopes of what went through `down` to tiles of those of h · gate and h · up, side by side; `down`
+  // is packed transposed.
+  void (*gated_backward)(const GatedShape& shape, int rows, const float* tiles, const float* down,
+                         const KeptPanels& kept, const GatedSlopes& slopes, float* both);
 
   // share · (λ·KL(p‖q) + (1 − λ)·KL(q‖p)) of the distributions of two rows of logits, p = teacher; writes its gradient in
   // the student's [count].

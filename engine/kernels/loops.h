@@ -6,6 +6,7 @@
 #include "products.h"
 #include "panels.h"
 #include "rows.h"
+#include "gated.h"
 #include "attention_block.h"
 #include "divergence.h"
 #include "few_rows.h"
@@ -32,10 +33,11 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 }  // namespace
 
-const Inner KVD_INNER = {Padded,         NormForward,  NormAgain, NormGainGradient, NormInputGradient, AddRows,
-                         Rotate,         RotateBack,   GateForward, GateBackward,   Pack,              Attend,
-                         AttendFew,      AttendBackward, Product<>, kPanel,         PackPanel<kPanel>, kTall,
-                         PackPanel<kTall>, AddTall,    Multiply,  MixedKl,          CrossEntropy,      AdamW,
-                         FewRows,        FewDots,      SoftCap};
+const Inner KVD_INNER = {Padded,       NormForward,  NormAgain, NormGainGradient, NormInputGradient, AddRows,
+                         Rotate,       RotateBack,   GateForward,      GateBackward,      Pack,    Attend,
+                         AttendFew,    AttendBackward, AddProduct,      kPanel,            PackPanel<kPanel>, kTall,
+                         PackPanel<kTall>, kTallFetched, AddTall,  KVD_TILE_ROWS,    PackRows,          Multiply, ProductOfTiles, GatedForward,
+                         GatedBackward, MixedKl,     CrossEntropy,     AdamW,             FewRows, FewDots,
+                         SoftCap};
 
 }  // namespace kvd

@@ -48,17 +48,19 @@ void Adapters::Route(const float* low, int64_t first, int64_t count, float* rout
     }
 }
 
-void Adapters::Add(const std::vector<float>& down, int64_t first, int64_t count, const float* x, float* low,
+void Adapters::Add(const std::vector<float>& down, int64_t first, int64_t count, const float* x_tiles, float* low,
                    float* y) const {
   if (n == 0) return;
-  const int64_t low_width = Low();
-  inner().product(static_cast<int>(count), static_cast<int>(low_width), static_cast<int>(in), x, in, 1, down.data(),
-                  low_width, low, low_width, false);
+  const int some = static_cast<int>(count), low_width = static_cast<int>(Low());
+  inner().product_of_tiles(some, low_width, static_cast<int>(in), x_tiles, in, down.data(), low_width, low, low_width,
+                           false);
   std::vector<float> routed(count * low_width);
   Route(low, first, count, routed.data());
+  const Floats tiles = Tiles(count, low_width, routed.data());
   for (int i = 0; i < n; i++)
-    inner().product(static_cast<int>(count), static_cast<int>(widths[i]), static_cast<int>(rank),
-                    routed.data() + i * rank, low_width, 1, b[i], widths[i], y + offsets[i], out, true);
+    inner().product_of_tiles(some, static_cast<int>(widths[i]), static_cast<int>(rank),
+                             tiles.get() + i * rank * inner().tile, low_width, b[i], widths[i], y + offsets[i], out,
+                             true);
 }
 
 AdapterGradients::AdapterGradients(Run& run, const Adapters& adapters, int input, int output)
@@ -66,7 +68,7 @@ AdapterGradients::AdapterGradients(Run& run, const Adapters& adapters, int input
       rank_width_(inner().padded(static_cast<int>(adapters.rank))) {
   const Adapters& l = adapters;
   group_ = std::max(kFewestRows, Parts(l.rows, kMostGroups));
-  groups_ = Parts(l.rows, group_);
+  groups_ = l.n == 0 ? 0 : Parts(l.rows, group_);
   size_ = ASize() + l.rank * l.out;
   sums_ = NewFloats(groups_ * size_);
   const std::vector<float> down = l.Down();
@@ -85,6 +87,10 @@ AdapterGradients::AdapterGradients(Run& run, const Adapters& adapters, int input
 }
 
 void AdapterGradients::ForRows(const std::function<void(int64_t, int64_t, float*)>& rows) {
+  if (adapters_.n == 0) {
+    kvd::ForRows(adapters_.rows, 0, rows);
+    return;
+  }
   ParallelFor(groups_, [&](int64_t group) {
     const int64_t end = std::min(adapters_.rows, (group + 1) * group_);
     float* own = sums_.get() + group * size_;
@@ -94,8 +100,8 @@ void AdapterGradients::ForRows(const std::function<void(int64_t, int64_t, float*
   });
 }
 
-void AdapterGradients::Add(int64_t first, int64_t rows, const float* x, const float* low, const float* dy, float* dx,
-                           float* own) const {
+void AdapterGradients::Add(int64_t first, int64_t rows, const float* x, const float* low, const float* dy,
+                           const float* dy_tiles, float* dx, float* own) const {
   const Adapters& l = adapters_;
   if (l.n == 0) return;
   const int count = static_cast<int>(rows), in = static_cast<int>(l.in), low_width = static_cast<int>(low_);
@@ -104,8 +110,8 @@ void AdapterGradients::Add(int64_t first, int64_t rows, const float* x, const fl
   l.Route(low, first, count, routed.data());
   for (int i = 0; i < l.n; i++) {
     const int width = static_cast<int>(l.widths[i]);
-    inner().product(count, static_cast<int>(rank_width_), width, dy + l.offsets[i], l.out, 1,
-                    b_transposed_[i].data(), rank_width_, part.data(), rank_width_, false);
+    inner().product_of_tiles(count, static_cast<int>(rank_width_), width, dy_tiles + l.offsets[i] * inner().tile, l.out,
+                             b_transposed_[i].data(), rank_width_, part.data(), rank_width_, false);
     for (int r = 0; r < count; r++) {
       const float *slope = part.data() + r * rank_width_, *image = low + r * low_ + i * l.rank;
       std::copy_n(slope, l.rank, slopes.data() + r * low_ + i * l.rank);
@@ -114,16 +120,19 @@ void AdapterGradients::Add(int64_t first, int64_t rows, const float* x, const fl
       for (int64_t k = 0; k < l.rank; k++) sum += slope[k] * image[k];
       droutes_[i][first + r] = sum * l.scale;
     }
-    inner().product(static_cast<int>(l.rank), width, count, routed.data() + i * l.rank, 1, low_, dy + l.offsets[i],
-                    l.out, db + l.rank * l.offsets[i], width, true);
+    inner().add_product(static_cast<int>(l.rank), width, count, routed.data() + i * l.rank, low_, dy + l.offsets[i],
+                        l.out, db + l.rank * l.offsets[i], width);
   }
   l.Route(slopes.data(), first, count, slopes.data());
-  inner().product(count, in, static_cast<int>(l.n * l.rank), slopes.data(), low_, 1, up_.data(), in, dx, in, true);
-  inner().product(in, low_width, count, x, 1, in, slopes.data(), low_, da, low_, true);
+  if (dx != nullptr)
+    inner().product_of_tiles(count, in, static_cast<int>(l.n * l.rank), Tiles(count, low_, slopes.data()).get(), low_,
+                             up_.data(), in, dx, in, true);
+  inner().add_product(in, low_width, count, x, in, slopes.data(), low_, da, low_);
 }
 
 void AdapterGradients::Finish() {
   const Adapters& l = adapters_;
+  if (l.n == 0) return;
   ParallelFor(Parts(size_, kSums), [&](int64_t piece) {
     float* sums = sums_.get() + piece * kSums;
     const int64_t count = std::min(kSums, size_ - piece * kSums);

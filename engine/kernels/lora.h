@@ -23,8 +23,10 @@ struct Adapters {
   std::vector<float> Down() const;
   // Rows of low-rank images, from row `first` of all on, as they are routed and scaled.
   void Route(const float* low, int64_t first, int64_t count, float* routed) const;
-  // Computes low-rank images of `count` rows of x, from row `first` of all on, and adds what they become to y.
-  void Add(const std::vector<float>& down, int64_t first, int64_t count, const float* x, float* low, float* y) const;
+  // Computes low-rank images of `count` rows of x, which come as tiles, from row `first` of all on, and adds what they
+  // become to y.
+  void Add(const std::vector<float>& down, int64_t first, int64_t count, const float* x_tiles, float* low,
+           float* y) const;
 
   int n;
   int64_t rows, in, out, rank;
@@ -41,9 +43,10 @@ class AdapterGradients {
 
   // Calls rows(first, count, own) for all rows, few at a time, on all threads; `own` is to be handed to `Add`.
   void ForRows(const std::function<void(int64_t, int64_t, float*)>& rows);
-  // Takes `count` rows in: x, their low-rank images, and the slopes of what was added to. Adds to dx.
-  void Add(int64_t first, int64_t count, const float* x, const float* low, const float* dy, float* dx,
-           float* own) const;
+  // Takes `count` rows in: x, their low-rank images, and the slopes of what was added to, also as tiles. Adds to dx
+  // unless that is null.
+  void Add(int64_t first, int64_t count, const float* x, const float* low, const float* dy, const float* dy_tiles,
+           float* dx, float* own) const;
   // Writes the gradients of the a's and b's, when all rows are in.
   void Finish();
 

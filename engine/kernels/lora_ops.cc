@@ -21,7 +21,8 @@ void Lora(Run& run, const Attributes& attributes) {
   ParallelFor(Parts(l.rows, kRows), [&](int64_t piece) {
     const int64_t first = piece * kRows, count = std::min(kRows, l.rows - first);
     std::copy_n(base + first * l.out, count * l.out, y + first * l.out);
-    l.Add(down, first, count, x + first * l.in, low + first * l.Low(), y + first * l.out);
+    const Floats tiles = Tiles(count, l.in, x + first * l.in);
+    l.Add(down, first, count, tiles.get(), low + first * l.Low(), y + first * l.out);
   });
 }
 
@@ -36,7 +37,9 @@ void LoraGrad(Run& run, const Attributes& attributes) {
   gradients.ForRows([&](int64_t first, int64_t count, float* own) {
     float* to = dx + first * l.in;
     std::fill_n(to, count * l.in, 0.0f);
-    gradients.Add(first, count, x + first * l.in, low + first * l.Low(), dy + first * l.out, to, own);
+    const float* slope = dy + first * l.out;
+    gradients.Add(first, count, x + first * l.in, low + first * l.Low(), slope, Tiles(count, l.out, slope).get(), to,
+                  own);
   });
   gradients.Finish();
 }

@@ -4,59 +4,76 @@
 #include "factor.h"
 #include "inner.h"
 #include "op.h"
+#include "pool.h"
 #include "weights.h"
 
 namespace kvd {
 namespace {
 
-// Inputs: x [rows, hidden], gain [hidden], gate_up [hidden, 2·width], down [width, hidden]. Outputs: y, the norm's
-// factors [rows], and h · gate_up where it is to be kept for the gradient (else no rows of it).
+// The panels [2, panels, rows, panel] of h · gate and h · up, or nowhere.
+KeptPanels Panels(float* kept, int64_t rows, int64_t width) {
+  const int64_t apart = rows * inner().panel;
+  return {kept, kept == nullptr ? nullptr : kept + Parts(width, inner().panel) * apart, apart};
+}
+
+// Those of some rows, from row `first` on.
+KeptPanels From(int64_t first, const KeptPanels& all) {
+  if (all.gate == nullptr) return all;
+  return {all.gate + first * inner().panel, all.up + first * inner().panel, all.apart};
+}
+
+// Inputs: x [rows, hidden], gain, gate_up [hidden, 2·width], down [width, hidden]. Outputs: y, the norm's
+// factors [rows], and h · gate_up where it is to be kept for the gradient, as panels (else no rows of it).
 void Mlp(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), width = run.Dim(3, 0);
   const bool gelu = attributes.i[0] != 0, keep = attributes.i[1] != 0;
-  const float *x = run.In(0), *gain = run.In(1);
-  const Factor gate_up(run.In(2), hidden, 2 * width, false), down(run.In(3), width, hidden, false);
-  float *y = run.OutLike(0, 0), *inverse = run.Out(1, {rows}), *kept = run.Out(2, {keep ? rows : 0, 2 * width});
-  ForRows(rows, hidden + (keep ? 1 : 3) * width, [&](int64_t first, int64_t count, float* normed) {
+  const float *x = run.In(0), *gain = run.In(1), *gate_up = run.In(2);
+  const Factor gate(gate_up, hidden, width, false, 2 * width), up(gate_up + width, hidden, width, false, 2 * width);
+  const Factor down(run.In(3), width, hidden, false, hidden);
+  float *y = run.OutLike(0, 0), *inverse = run.Out(1, {rows});
+  float* both = run.Out(2, {keep ? rows : 0, 2 * Parts(width, inner().panel) * inner().panel});
+  const KeptPanels kept = Panels(keep ? both : nullptr, rows, width);
+  const GatedShape shape = {static_cast<int>(hidden), static_cast<int>(width), gelu};
+  ForRows(rows, hidden, [&](int64_t first, int64_t count, float* normed) {
+    const Floats gated = NewFloats(TiledFloats(count, width));
     const float* from = x + first * hidden;
-    float *to = y + first * hidden, *activated = normed + count * hidden;
-    float* both = keep ? kept + first * 2 * width : activated + count * width;
-    inner().norm_forward(from, gain, attributes.f[0], count, static_cast<int>(hidden), normed, inverse + first);
-    gate_up.Multiply(count, normed, hidden, both, 2 * width, false);
-    inner().gate_forward(both, count, static_cast<int>(width), gelu, activated);
-    std::copy_n(from, count * hidden, to);
-    down.Multiply(count, activated, width, to, hidden, true);
+    const int some = static_cast<int>(count);
+    inner().norm_forward(from, gain, attributes.f[0], count, shape.hidden, normed, inverse + first);
+    inner().gated_forward(shape, some, Tiles(count, hidden, normed).get(), gate.Panels(), up.Panels(), From(first, kept), gated.get());
+    down.Multiply(count, gated.get(), from, y + first * hidden);
   });
 }
 
-// Inputs: x, gain, gate_up, down, the norm's factors, h · gate_up, dy. Outputs: dx, and the gradients of gain and
-// matrices where they are learned (else no numbers).
+// Inputs: x, gain, gate_up, down, the norm's factors, h · gate_up as it was kept, dy. Outputs: dx, and the gradients of
+// gain and matrices where they are learned (else no numbers).
 void MlpGrad(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), width = run.Dim(3, 0);
   const bool gelu = attributes.i[0] != 0, learned = attributes.i[1] != 0;
-  const float *x = run.In(0), *gain = run.In(1), *inverse = run.In(4), *kept = run.In(5), *dy = run.In(6);
-  const Factor from_gate_up(run.In(2), 2 * width, hidden, true), from_down(run.In(3), hidden, width, true);
+  const float *x = run.In(0), *gain = run.In(1), *inverse = run.In(4), *dy = run.In(6);
+  const KeptPanels kept = Panels(const_cast<float*>(run.In(5)), rows, width);
+  const Factor from_gate_up(run.In(2), 2 * width, hidden, true, 2 * width);
+  const Factor from_down(run.In(3), hidden, width, true, hidden);
+  const GatedShape shape = {static_cast<int>(hidden), static_cast<int>(width), gelu};
   float* dx = run.OutLike(0, 0);
   const int64_t summed = learned ? rows : 0;
   using Columns = Summand::Columns;
-  Summand normed(summed, hidden, Columns::kRows), gate_slopes(summed, 2 * width, Columns::kColumns);
-  Summand activated(summed, width, Columns::kRows), slopes(summed, hidden, Columns::kColumns);
+  Summand normed(summed, hidden, Columns::kRows), slopes(summed, hidden, Columns::kColumns);
+  Summand gate_slopes(summed, width, Columns::kColumns), up_slopes(summed, width, Columns::kColumns);
+  Summand gated(summed, width, Columns::kRows);
   const Floats norm_slopes = NewFloats(summed * hidden);
-  ForRows(rows, hidden + (learned ? 4 : 3) * width, [&](int64_t first, int64_t count, float* dnormed) {
+  ForRows(rows, hidden, [&](int64_t first, int64_t count, float* dnormed) {
+    const Floats both = NewFloats(TiledFloats(count, 2 * width));
     const float *from = x + first * hidden, *slope = dy + first * hidden;
-    float *dactivated = dnormed + count * hidden, *dboth = dactivated + count * width;
-    float* again = learned ? dboth + count * 2 * width : nullptr;
-    from_down.Multiply(count, slope, hidden, dactivated, width, false);
-    inner().gate_backward(kept + first * 2 * width, dactivated, count, static_cast<int>(width), gelu, dboth, again);
-    from_gate_up.Multiply(count, dboth, 2 * width, dnormed, hidden, false);
-    inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, static_cast<int>(hidden), slope,
-                                dx + first * hidden);
+    const int some = static_cast<int>(count);
+    GatedSlopes to = {};
+    if (learned) to = {gate_slopes.At(first), up_slopes.At(first), gated.At(first), gated.Apart()};
+    inner().gated_backward(shape, some, Tiles(count, hidden, slope).get(), from_down.Panels(), From(first, kept), to, both.get());
+    from_gate_up.Multiply(count, both.get(), nullptr, dnormed);
+    inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, shape.hidden, slope, dx + first * hidden);
     if (!learned) return;
     slopes.Take(first, count, slope);
-    activated.Take(first, count, again);
-    gate_slopes.Take(first, count, dboth);
     std::copy_n(dnormed, count * hidden, norm_slopes.get() + first * hidden);
-    inner().norm_again(from, gain, inverse + first, count, static_cast<int>(hidden), dnormed);
+    inner().norm_again(from, gain, inverse + first, count, shape.hidden, dnormed);
     normed.Take(first, count, dnormed);
   });
   if (!learned) {
@@ -64,8 +81,10 @@ void MlpGrad(Run& run, const Attributes& attributes) {
     return;
   }
   GainGradient(rows, hidden, x, inverse, norm_slopes.get(), run.OutLike(1, 1));
-  MatrixGradient(normed, gate_slopes, run.OutLike(2, 2));
-  MatrixGradient(activated, slopes, run.OutLike(3, 3));
+  float* dgate_up = run.OutLike(2, 2);
+  Sum({{normed, gate_slopes, dgate_up, 2 * width},
+       {normed, up_slopes, dgate_up + width, 2 * width},
+       {gated, slopes, run.OutLike(3, 3), hidden}});
 }
 
 const Registered mlp({"KvdMlp",

@@ -20,7 +20,7 @@ struct Kernel {
 };
 
 // TF_KernelBuilder's functions know nothing of their op: each op has its own, by number.
-constexpr int kMostOps = 32;
+constexpr int kMostOps = 40;
 const OpSpec* specs[kMostOps];
 int spec_count = 0;
 
@@ -81,6 +81,8 @@ TF_Tensor* Run::Input(int index) {
 }
 
 const float* Run::In(int index) { return static_cast<const float*>(TF_TensorData(Input(index))); }
+
+const int32_t* Run::Integers(int index) { return static_cast<const int32_t*>(TF_TensorData(Input(index))); }
 
 int64_t Run::Dim(int index, int axis) { return TF_Dim(Input(index), axis); }
 

@@ -12,7 +12,7 @@
 
 namespace kvd {
 
-// Inputs and outputs of one run of a kernel; float32 all.
+// Inputs and outputs of one run of a kernel; float32 but where said.
 class Run {
  public:
   explicit Run(TF_OpKernelContext* context) : context_(context), inputs_(TF_NumInputs(context), nullptr) {}
@@ -21,6 +21,8 @@ class Run {
 
   int Inputs() const { return static_cast<int>(inputs_.size()); }
   const float* In(int index);
+  // An input of int32.
+  const int32_t* Integers(int index);
   int64_t Dim(int index, int axis);
   int64_t Size(int index);
   int Rank(int index);

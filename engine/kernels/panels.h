@@ -53,14 +53,17 @@ void PackPanel(const float* b, int64_t b_row, int64_t b_column, int depth, int c
     }
     return;
   }
-  if (b_row == 1) Turn(columns, depth, [&](int n) { return b + n * b_column; }, panel, kWidth);
-  for (int k = 0; k < depth; k++) {
-    for (int n = 0; n < columns && b_row != 1; n++) panel[k * kWidth + n] = b[k * b_row + n * b_column];
-    for (int n = columns; n < kWidth; n++) panel[k * kWidth + n] = 0.0f;
+  if (b_row == 1) {
+    Turn(columns, depth, [&](int n) { return b + n * b_column; }, panel, kWidth);
+  } else {
+    for (int k = 0; k < depth; k++)
+      for (int n = 0; n < columns; n++) panel[k * kWidth + n] = b[k * b_row + n * b_column];
   }
+  for (int k = 0; k < depth && columns < kWidth; k++)
+    for (int n = columns; n < kWidth; n++) panel[k * kWidth + n] = 0.0f;
 }
 
-// A's rows as [tiles, depth, KVD_TILE_ROWS]; behind the last row stands anything.
+// A's rows as tiles [tiles, depth, KVD_TILE_ROWS]; behind the last row stands anything.
 void PackRows(int rows, int depth, const float* a, int64_t a_row, float* packed) {
   for (int m = 0; m < rows; m += KVD_TILE_ROWS, packed += int64_t(depth) * KVD_TILE_ROWS)
     Turn(rows - m < KVD_TILE_ROWS ? rows - m : KVD_TILE_ROWS, depth,
@@ -86,48 +89,55 @@ inline void PackedTile(int rows, int depth, const float* a, const float* panel, 
   sums.Put(c, c_row);
 }
 
+// What AddTall fetches ahead, in floats for each step of depth.
+constexpr int kTallFetched = 2 * kLine / kFetched;
+
 // C[height, kPanel] += A · panel, where A's columns [depth, kTall] are packed as a panel, too.
-void AddTall(int height, int depth, const float* a, const float* panel, float* c, int64_t c_row) {
-  for (int m = 0; m < height; m += KVD_TILE_ROWS)
-    PackedTile<kTall>(height - m, depth, a + m, panel, c + m * c_row, c_row, true, panel + int64_t(depth) * kPanel);
+void AddTall(int height, int depth, const float* a, const float* panel, float* c, int64_t c_row, const float* next) {
+  for (int m = 0; m < height; m += KVD_TILE_ROWS, next += depth / kFetched * kLine)
+    PackedTile<kTall>(height - m, depth, a + m, panel, c + m * c_row, c_row, true, next);
 }
 
-// C[rows, columns] (+)= A · B, where A is packed by PackRows, whose tiles begin `depth` columns apart.
-inline void PackedProduct(int rows, int columns, int depth, const float* packed, const float* b, int64_t b_row,
-                          float* c, int64_t c_row, bool add) {
+// C[rows, columns] (+)= A · B, where A is `depth` columns of what was packed by PackRows, which has `whole` of them.
+void ProductOfTiles(int rows, int columns, int depth, const float* tiles, int64_t whole, const float* b, int64_t b_row,
+                    float* c, int64_t c_row, bool add) {
   for (int m = 0; m < rows; m += KVD_TILE_ROWS)
-    Product<1, KVD_TILE_ROWS>(rows - m < KVD_TILE_ROWS ? rows - m : KVD_TILE_ROWS, columns, depth, packed + m * depth,
-                              1, KVD_TILE_ROWS, b, b_row, c + m * c_row, c_row, add);
+    Product<1, KVD_TILE_ROWS>(rows - m < KVD_TILE_ROWS ? rows - m : KVD_TILE_ROWS, columns, depth, tiles + m * whole, 1,
+                              KVD_TILE_ROWS, b, b_row, c + m * c_row, c_row, add);
 }
 
-void Multiply(int rows, int columns, int depth, const float* a, int64_t a_row, const float* panels, float* c,
-              int64_t c_row, bool add) {
-  const int64_t whole = int64_t(rows) + KVD_TILE_ROWS;
-  float *packed = Scratch(whole * (depth + kPanel)), *strip = packed + whole * depth;
-  PackRows(rows, depth, a, a_row, packed);
+// C[rows, kPanel] = A · panel, where A is packed by PackRows. Fetches what stands behind the panel.
+inline void PanelProduct(int rows, int depth, const float* tiles, const float* panel, float* c, int64_t c_row) {
+  for (int k = 0; k < depth; k += kDepth) {
+    const int some = depth - k < kDepth ? depth - k : kDepth;
+    const float *part = panel + int64_t(k) * kPanel, *next = part + int64_t(some) * kPanel;
+    for (int m = 0; m < rows; m += KVD_TILE_ROWS, next += some / kFetched * kLine)
+      PackedTile<KVD_TILE_ROWS>(rows - m, some, tiles + int64_t(m) * depth + k * KVD_TILE_ROWS, part, c + m * c_row,
+                                c_row, k > 0, next);
+  }
+}
+
+void Multiply(int rows, int columns, int depth, const float* tiles, const float* panels, const float* plus, float* c,
+              int64_t c_row) {
+  float* strip = Scratch(int64_t(rows) * kPanel);
   for (int n = 0; n < columns; n += kPanel) {
     const int width = columns - n < kPanel ? columns - n : kPanel;
     const float* panel = panels + int64_t(n) * depth;
-    // Sums are added to C when they are whole: what stands there may be large beside each of their terms.
-    const bool apart = add || width < kPanel;
-    float* sums = apart ? strip : c + n;
-    const int64_t sums_row = apart ? kPanel : c_row;
-    for (int k = 0; k < depth; k += kDepth) {
-      const int some = depth - k < kDepth ? depth - k : kDepth;
-      const float *part = panel + int64_t(k) * kPanel, *next = part + int64_t(some) * kPanel;
-      for (int m = 0; m < rows; m += KVD_TILE_ROWS, next += some / kFetched * kLine)
-        PackedTile<KVD_TILE_ROWS>(rows - m, some, packed + int64_t(m) * depth + k * KVD_TILE_ROWS, part,
-                                  sums + m * sums_row, sums_row, k > 0, next);
+    if (plus == nullptr && width == kPanel) {
+      PanelProduct(rows, depth, tiles, panel, c + n, c_row);
+      continue;
     }
-    for (int m = 0; apart && m < rows; m++) {
-      float* to = c + m * c_row + n;
+    // Sums are added when they are whole: what they are added to may be large beside each of their terms.
+    PanelProduct(rows, depth, tiles, panel, strip, kPanel);
+    for (int m = 0; m < rows; m++) {
+      const int64_t at = m * c_row + n;
       for (int i = 0; i < width; i += kLanes) {
         const vf sum = Load(strip + m * kPanel + i);
-        StoreSome(to + i, add ? LoadSome(to + i, width - i) + sum : sum, width - i);
+        StoreSome(c + at + i, plus != nullptr ? LoadSome(plus + at + i, width - i) + sum : sum, width - i);
       }
     }
   }
-  free(packed);
+  free(strip);
 }
 
 }  // namespace

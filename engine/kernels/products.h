@@ -71,5 +71,11 @@ void Product(int rows, int columns, int depth, const float* a, int64_t a_row, in
     Stripe<1, kRow, kDepth>(a + m * a_row, a_row, a_depth, b, b_row, columns, depth, c + m * c_row, c_row, add);
 }
 
+// C[rows, columns] += A transposed · B.
+void AddProduct(int rows, int columns, int depth, const float* a, int64_t a_row, const float* b, int64_t b_row,
+                float* c, int64_t c_row) {
+  Product<1>(rows, columns, depth, a, 1, a_row, b, b_row, c, c_row, true);
+}
+
 }  // namespace
 }  // namespace kvd

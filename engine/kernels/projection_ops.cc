@@ -24,7 +24,7 @@ void Project(Run& run, const Attributes& attributes) {
   const Adapters adapters(run, n, 6, rows, hidden, attributes.f[1]);
   const float *x = run.In(0), *gain = run.In(1), *bias = run.In(3), *cos = run.In(4), *sin = run.In(5);
   const bool biased = run.Size(3) == out;
-  const Factor weight(run.In(2), hidden, out, false);
+  const Factor weight(run.In(2), hidden, out, false, out);
   const std::vector<float> down = adapters.Down();
   float* const outs[] = {run.Out(0, {batch, queries, tokens, width}), run.Out(1, {batch, keys, tokens, width}),
                          run.Out(2, {batch, keys, tokens, width})};
@@ -33,29 +33,30 @@ void Project(Run& run, const Attributes& attributes) {
     float* packed = normed + count * hidden;
     inner().norm_forward(x + first * hidden, gain, attributes.f[0], count, static_cast<int>(hidden), normed,
                          inverse + first);
-    weight.Multiply(count, normed, hidden, packed, out, false);
+    const Floats tiles = Tiles(count, hidden, normed);
+    weight.Multiply(count, tiles.get(), nullptr, packed);
     for (int64_t r = 0; biased && r < count; r++) inner().add_rows(packed + r * out, bias, out, packed + r * out);
-    adapters.Add(down, first, count, normed, low + first * adapters.Low(), packed);
+    adapters.Add(down, first, count, tiles.get(), low + first * adapters.Low(), packed);
     heads.Split(first, count, packed, cos, sin, outs);
   });
 }
 
 // Inputs: x, gain, weight, bias, cos, sin, n each of routes, a, b, the norm's factors, low-rank images, gradients of
-// queries, keys and values. Outputs: dx, the gradients of gain, weight and bias where they are learned (else no numbers),
-// n each of those of routes, a and b.
+// queries, keys and values, and that of x where it went past all this. Outputs: dx where gradients flow through to it or
+// weights are learned, the gradients of gain, weight and bias where they are learned (else no numbers), n each of those of routes, a and b.
 void ProjectGrad(Run& run, const Attributes& attributes) {
-  const int n = (run.Inputs() - 11) / 3, rest = 6 + 3 * n;
+  const int n = (run.Inputs() - 12) / 3, rest = 6 + 3 * n;
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1);
-  const bool learned = attributes.i[0] != 0, biased = run.Size(3) == out;
+  const bool learned = attributes.i[0] != 0, through = attributes.i[1] != 0 || learned, biased = run.Size(3) == out;
   const int64_t batch = run.Dim(rest + 3, 0), tokens = run.Dim(rest + 3, 2), width = run.Dim(rest + 3, 3);
   const Heads heads = {batch, tokens, run.Dim(rest + 2, 1), run.Dim(rest + 3, 1), width,
                        run.Size(4) / (tokens * width)};
   const Adapters adapters(run, n, 6, rows, hidden, attributes.f[1]);
   const float *x = run.In(0), *gain = run.In(1), *cos = run.In(4), *sin = run.In(5);
-  const float *inverse = run.In(rest), *low = run.In(rest + 1);
+  const float *inverse = run.In(rest), *low = run.In(rest + 1), *past = run.In(rest + 5);
   const float* const gradients_of_heads[] = {run.In(rest + 2), run.In(rest + 3), run.In(rest + 4)};
-  const Factor back(run.In(2), out, hidden, true);
-  float* dx = run.OutLike(0, 0);
+  const Factor back(run.In(2), out, hidden, true, out);
+  float* dx = through ? run.OutLike(0, 0) : run.Out(0, {0});
   AdapterGradients gradients(run, adapters, 6, 4);
   const int64_t summed = learned ? rows : 0;
   Summand inputs(summed, hidden, Summand::Columns::kRows), slopes(summed, out, Summand::Columns::kColumns);
@@ -65,11 +66,14 @@ void ProjectGrad(Run& run, const Attributes& attributes) {
     float *normed = scratch.get(), *dnormed = normed + count * hidden, *packed = dnormed + count * hidden;
     const float* from = x + first * hidden;
     heads.Join(first, count, gradients_of_heads, cos, sin, packed);
-    back.Multiply(count, packed, out, dnormed, hidden, false);
+    const Floats tiles = Tiles(count, out, packed);
+    if (through) back.Multiply(count, tiles.get(), nullptr, dnormed);
     if (learned || n > 0) inner().norm_again(from, gain, inverse + first, count, static_cast<int>(hidden), normed);
-    gradients.Add(first, count, normed, low + first * adapters.Low(), packed, dnormed, own);
-    inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, static_cast<int>(hidden), nullptr,
-                                dx + first * hidden);
+    gradients.Add(first, count, normed, low + first * adapters.Low(), packed, tiles.get(), through ? dnormed : nullptr,
+                  own);
+    if (!through) return;
+    inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, static_cast<int>(hidden),
+                                past + first * hidden, dx + first * hidden);
     if (!learned) return;
     inputs.Take(first, count, normed);
     slopes.Take(first, count, packed);
@@ -81,7 +85,7 @@ void ProjectGrad(Run& run, const Attributes& attributes) {
     return;
   }
   GainGradient(rows, hidden, x, inverse, norm_slopes.get(), run.OutLike(1, 1));
-  MatrixGradient(inputs, slopes, run.OutLike(2, 2));
+  Sum({{inputs, slopes, run.OutLike(2, 2), out}});
   if (biased) BiasGradient(slopes, run.OutLike(3, 3));
   else run.Out(3, {0});
 }
@@ -93,13 +97,19 @@ void Output(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
   const Adapters adapters(run, n, 3, rows, in, attributes.f[0]);
   const float *x = run.In(0), *residual = run.In(2);
-  const Factor weight(run.In(1), in, hidden, false);
+  const Factor weight(run.In(1), in, hidden, false, hidden);
   const std::vector<float> down = adapters.Down();
   float *y = run.OutLike(0, 2), *low = run.Out(1, {rows, adapters.Low()});
   ForRows(rows, hidden, [&](int64_t first, int64_t count, float* projected) {
-    weight.Multiply(count, x + first * in, in, projected, hidden, false);
-    adapters.Add(down, first, count, x + first * in, low + first * adapters.Low(), projected);
-    inner().add_rows(residual + first * hidden, projected, count * hidden, y + first * hidden);
+    const float *from = x + first * in, *past = residual + first * hidden;
+    const Floats tiles = Tiles(count, in, from);
+    if (n == 0) {
+      weight.Multiply(count, tiles.get(), past, y + first * hidden);
+      return;
+    }
+    weight.Multiply(count, tiles.get(), nullptr, projected);
+    adapters.Add(down, first, count, tiles.get(), low + first * adapters.Low(), projected);
+    inner().add_rows(past, projected, count * hidden, y + first * hidden);
   });
 }
 
@@ -110,7 +120,7 @@ void OutputGrad(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
   const Adapters adapters(run, n, 2, rows, in, attributes.f[0]);
   const float *x = run.In(0), *low = run.In(rest), *dy = run.In(rest + 1);
-  const Factor back(run.In(1), hidden, in, true);
+  const Factor back(run.In(1), hidden, in, true, hidden);
   float* dx = run.OutLike(0, 0);
   AdapterGradients gradients(run, adapters, 2, 2);
   const bool learned = attributes.i[0] != 0;
@@ -122,11 +132,12 @@ void OutputGrad(Run& run, const Attributes& attributes) {
       inputs.Take(first, count, x + first * in);
       slopes.Take(first, count, slope);
     }
-    back.Multiply(count, slope, hidden, dx + first * in, in, false);
-    gradients.Add(first, count, x + first * in, low + first * adapters.Low(), slope, dx + first * in, own);
+    const Floats tiles = Tiles(count, hidden, slope);
+    back.Multiply(count, tiles.get(), nullptr, dx + first * in);
+    gradients.Add(first, count, x + first * in, low + first * adapters.Low(), slope, tiles.get(), dx + first * in, own);
   });
   gradients.Finish();
-  if (learned) MatrixGradient(inputs, slopes, run.OutLike(1, 1));
+  if (learned) Sum({{inputs, slopes, run.OutLike(1, 1), hidden}});
   else run.Out(1, {0});
 }
 
@@ -142,11 +153,11 @@ const Registered project_grad(
     {"KvdProjectGrad",
      {"x: float", "gain: float", "weight: float", "bias: float", "cos: float", "signed_sin: float",
       "routes: N * float", "a: N * float", "b: N * float", "inverse: float", "low: float", "dqueries: float",
-      "dkeys: float", "dvalues: float"},
+      "dkeys: float", "dvalues: float", "dpast: float"},
      {"dx: float", "dgain: float", "dweight: float", "dbias: float", "droutes: N * float", "da: N * float",
       "db: N * float"},
      {"epsilon", "scale"},
-     {"learned"},
+     {"learned", "through"},
      ProjectGrad});
 const Registered output({"KvdOutput",
                          {"rows: float", "weight: float", "residual: float", "routes: N * float", "a: N * float",

@@ -1,4 +1,4 @@
-// RMSNorm and gated activations.
+// RMSNorm, gated activations, and rows by number.
 #include <algorithm>
 
 #include "inner.h"
@@ -11,6 +11,10 @@ namespace {
 
 // Rows that one thread does at a time; a number, so that sums over them do not depend on the threads.
 constexpr int64_t kRows = 256;
+
+bool Within(const int32_t* rows, int64_t count, int64_t all) {
+  return std::all_of(rows, rows + count, [&](int32_t row) { return row >= 0 && row < all; });
+}
 
 void Norm(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), width = run.Dim(0, 1);
@@ -51,10 +55,36 @@ void GateGrad(Run& run, const Attributes& attributes) {
   ParallelFor(Parts(rows, kRows), [&](int64_t piece) {
     const int64_t first = piece * kRows, count = std::min(kRows, rows - first);
     inner().gate_backward(gate_up + first * 2 * width, dy + first * width, count, width, attributes.i[0] != 0,
-                          gradient + first * 2 * width, nullptr);
+                          gradient + first * 2 * width);
   });
 }
 
+// Inputs: x [all, width], rows [some]. Output: those rows of x.
+void TakeRows(Run& run, const Attributes&) {
+  const int64_t all = run.Dim(0, 0), width = run.Dim(0, 1), some = run.Dim(1, 0);
+  const float* x = run.In(0);
+  const int32_t* rows = run.Integers(1);
+  if (!Within(rows, some, all)) return run.Fail("a row that is not there");
+  float* y = run.Out(0, {some, width});
+  for (int64_t r = 0; r < some; r++) std::copy_n(x + rows[r] * width, width, y + r * width);
+}
+
+// Inputs: x, rows, dy. Output: dx.
+void TakeRowsGrad(Run& run, const Attributes&) {
+  const int64_t all = run.Dim(0, 0), width = run.Dim(0, 1), some = run.Dim(1, 0);
+  const int32_t* rows = run.Integers(1);
+  const float* dy = run.In(2);
+  float* dx = run.OutLike(0, 0);
+  std::fill_n(dx, all * width, 0.0f);
+  for (int64_t r = 0; r < some; r++) {
+    float* to = dx + rows[r] * width;
+    inner().add_rows(to, dy + r * width, width, to);
+  }
+}
+
+const Registered take_rows({"KvdTakeRows", {"x: float", "rows: int32"}, {"y: float"}, {}, {}, TakeRows});
+const Registered take_rows_grad(
+    {"KvdTakeRowsGrad", {"x: float", "rows: int32", "dy: float"}, {"dx: float"}, {}, {}, TakeRowsGrad});
 const Registered norm({"KvdNorm", {"x: float", "gain: float"}, {"y: float", "inverse: float"}, {"epsilon"}, {}, Norm});
 const Registered norm_grad({"KvdNormGrad",
                             {"x: float", "gain: float", "inverse: float", "dy: float"},

@@ -3,6 +3,7 @@
 #define KVD_WEIGHTS_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "factor.h"
 
@@ -19,9 +20,12 @@ class Summand {
 
   // Takes in `count` rows from row `first` on; of x they are the first.
   void Take(int64_t first, int64_t count, const float* x);
+  // Where row `first` is to be put, for who packs rows himself: panels begin `Apart` floats behind each other.
+  float* At(int64_t first) { return Panel(0, first); }
+  int64_t Apart() const { return rows_ * width_; }
 
  private:
-  friend void MatrixGradient(const Summand& x, const Summand& dy, float* gradient);
+  friend class GradientPiece;
   friend void BiasGradient(const Summand& dy, float* gradient);
 
   float* Panel(int64_t i, int64_t row) const;
@@ -32,8 +36,14 @@ class Summand {
   Floats packed_;
 };
 
-// That of a matrix through which x went: x transposed · dy.
-void MatrixGradient(const Summand& x, const Summand& dy, float* gradient);
+// The gradient of a matrix through which x went, x transposed · dy, whose rows are `row` apart.
+struct MatrixGradient {
+  const Summand &x, &dy;
+  float* gradient;
+  int64_t row;
+};
+
+void Sum(const std::vector<MatrixGradient>& gradients);
 
 // That of a bias: the sum of dy.
 void BiasGradient(const Summand& dy, float* gradient);

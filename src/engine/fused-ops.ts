@@ -13,9 +13,11 @@ export interface Op {
 export interface DifferentiableOp extends Op {
   inputs: readonly string[];
   outputs: number;
+  /** Inputs that are handed on as further, last outputs: what goes past the op then needs no sum of its own. */
+  past?: readonly string[];
   /**
    * The op of the gradient: it gets some of the inputs and some of the outputs (true), then the slopes of the first
-   * `slopes` outputs, and gives the gradients of the inputs named `of`.
+   * `slopes` outputs and of `past`, and gives the gradients of the inputs named `of`.
    */
   gradient: Op & {
     inputs: readonly string[];
@@ -36,8 +38,11 @@ function adaptersOf(count: number): string[] {
   return [...list('route', count), ...list('a', count), ...list('b', count)];
 }
 
-/** Attention to keys and values in `count` pieces, one behind the other. */
-function attention(count: number): DifferentiableOp {
+/**
+ * Attention to keys and values in `count` pieces, one behind the other.
+ * @param kept whether keys and values have other uses, too: there is then one piece
+ */
+function attention(count: number, kept = false): DifferentiableOp {
   const rows = [...list('keys', count), ...list('values', count)];
   const common = {
     lists: count,
@@ -48,10 +53,11 @@ function attention(count: number): DifferentiableOp {
     op: 'KvdAttention',
     ...common,
     outputs: 2,
+    ...(kept && { past: rows }),
     gradient: {
-      op: 'KvdAttentionGrad',
+      op: kept ? 'KvdAttentionKeptGrad' : 'KvdAttentionGrad',
       ...common,
-      outputs: [true, true],
+      outputs: [true, true, ...(kept ? [false, false] : [])],
       slopes: 1,
       of: ['queries', ...rows],
     },
@@ -79,7 +85,7 @@ function lora(count: number): DifferentiableOp {
   };
 }
 
-/** RMSNorm, a projection (`learned`, or frozen) with `count` low-rank adapters, and rotary embedding. */
+/** RMSNorm of x (a constant unless gradients go `through` to it), a projection (`learned`, or frozen) with `count` low-rank adapters, and rotary embedding. */
 function project(count: number): DifferentiableOp {
   const adapters = adaptersOf(count);
   const common = { lists: count, floats: ['epsilon', 'scale'] };
@@ -89,13 +95,14 @@ function project(count: number): DifferentiableOp {
     ...common,
     inputs: ['x', 'gain', 'weight', 'bias', ...table, ...adapters],
     outputs: 5,
+    past: ['x'],
     integers: ['batch', 'heads', 'kv_heads'],
     gradient: {
       op: 'KvdProjectGrad',
       ...common,
-      integers: ['learned'],
+      integers: ['learned', 'through'],
       inputs: ['x', 'gain', 'weight', 'bias', ...table, ...adapters],
-      outputs: [false, false, false, true, true],
+      outputs: [false, false, false, true, true, false],
       slopes: 3,
       of: ['x', 'gain', 'weight', 'bias', ...adapters],
     },
@@ -162,6 +169,7 @@ export const fusedOps = {
   },
   KvdAttention1: attention(1),
   KvdAttention2: attention(2),
+  KvdAttentionKept: attention(1, true),
   KvdStandardise: {
     op: 'KvdStandardise',
     inputs: ['scores', 'mask'],
@@ -175,6 +183,12 @@ export const fusedOps = {
       slopes: 1,
       of: ['scores'],
     },
+  },
+  KvdTakeRows: {
+    op: 'KvdTakeRows',
+    inputs: ['x', 'rows'],
+    outputs: 1,
+    gradient: { op: 'KvdTakeRowsGrad', inputs: ['x', 'rows'], outputs: [], slopes: 1, of: ['x'] },
   },
   KvdScaleRows: {
     op: 'KvdScaleRows',
@@ -191,6 +205,20 @@ export const fusedOps = {
   KvdLora1: lora(1),
   KvdLora2: lora(2),
   KvdLora3: lora(3),
+  KvdProduct: {
+    op: 'KvdProduct',
+    inputs: ['a', 'b'],
+    outputs: 1,
+    integers: ['transposed'],
+    gradient: {
+      op: 'KvdProductGrad',
+      integers: ['transposed', 'learned', 'through'],
+      inputs: ['a', 'b'],
+      outputs: [],
+      slopes: 1,
+      of: ['a', 'b'],
+    },
+  },
   KvdProject0: project(0),
   KvdProject2: project(2),
   KvdProject3: project(3),

@@ -36,6 +36,11 @@ function decodeLists(inputs: readonly Shape[], layers: number): Shape[][] {
   return Array.from({ length: lists.length / layers }, (_, i) => lists.slice(i * layers, (i + 1) * layers));
 }
 
+const attentionGradient: FusedRule = {
+  shapes: (inputs, { N }) => [inputs[0]!, ...inputs.slice(3, 3 + 2 * N!)],
+  flops: ([queries, , keyPositions]) => 10 * size(queries!) * keyPositions![2]!,
+};
+
 const rules: Record<string, FusedRule> = {
   KvdNorm: { shapes: ([x]) => [x!, x!.slice(0, 1)] },
   KvdNormGrad: { shapes: ([x, gain]) => [x!, gain!] },
@@ -64,10 +69,8 @@ const rules: Record<string, FusedRule> = {
     },
     flops: ([queries, , keyPositions]) => 4 * size(queries!) * keyPositions![2]!,
   },
-  KvdAttentionGrad: {
-    shapes: (inputs, { N }) => [inputs[0]!, ...inputs.slice(3, 3 + 2 * N!)],
-    flops: ([queries, , keyPositions]) => 10 * size(queries!) * keyPositions![2]!,
-  },
+  KvdAttentionGrad: attentionGradient,
+  KvdAttentionKeptGrad: attentionGradient,
   KvdLora: {
     shapes: (inputs, { N }) => {
       const [x, base] = inputs as [Shape, Shape];
@@ -78,6 +81,14 @@ const rules: Record<string, FusedRule> = {
   KvdLoraGrad: {
     shapes: (inputs, { N }) => inputs.slice(0, 1 + 3 * N!),
     flops: (inputs, { N }) => 2 * loraFlops(inputs[0]![0]!, adapters(inputs, 1, N!)),
+  },
+  KvdProduct: {
+    shapes: ([a, b], { transposed }) => [[a![0]!, b![transposed === 0 ? 1 : 0]!]],
+    flops: ([a, b]) => 2 * a![0]! * size(b!),
+  },
+  KvdProductGrad: {
+    shapes: ([a, b], { learned, through }) => [through === 0 ? [0] : a!, learned === 0 ? [0] : b!],
+    flops: ([a, b], { learned, through }) => (through! + learned!) * 2 * a![0]! * size(b!),
   },
   KvdProject: {
     shapes: (inputs, { N, batch, heads, kv_heads }) => {
@@ -94,13 +105,13 @@ const rules: Record<string, FusedRule> = {
       2 * inputs[0]![0]! * size(inputs[2]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 6, N!)),
   },
   KvdProjectGrad: {
-    shapes: (inputs, { N, learned }) => {
+    shapes: (inputs, { N, learned, through }) => {
       const [x, gain, weight, bias] = inputs as [Shape, Shape, Shape, Shape];
       const own = learned === 0 ? nothing(3) : [gain, weight, bias[0] === weight[1] ? bias : [0]];
-      return [x, ...own, ...inputs.slice(6, 6 + 3 * N!)];
+      return [through === 0 ? [0] : x, ...own, ...inputs.slice(6, 6 + 3 * N!)];
     },
-    flops: (inputs, { N, learned }) =>
-      (1 + learned!) * 2 * inputs[0]![0]! * size(inputs[2]!) +
+    flops: (inputs, { N, learned, through }) =>
+      (through! + learned!) * 2 * inputs[0]![0]! * size(inputs[2]!) +
       2 * loraFlops(inputs[0]![0]!, adapters(inputs, 6, N!)),
   },
   KvdOutput: {
@@ -129,6 +140,8 @@ const rules: Record<string, FusedRule> = {
   KvdAdamW: { shapes: (inputs, { N }) => inputs.slice(1, 1 + 3 * N!) },
   KvdStandardise: { shapes: ([scores]) => [scores!, scores!.slice(0, 2), scores!.slice(0, 2)] },
   KvdStandardiseGrad: { shapes: ([scores]) => [scores!] },
+  KvdTakeRows: { shapes: ([x, rows]) => [[rows![0]!, x![1]!]] },
+  KvdTakeRowsGrad: { shapes: ([x]) => [x!] },
   KvdScaleRows: { shapes: ([rows]) => [rows!] },
   KvdScaleRowsGrad: { shapes: ([rows, factors]) => [rows!, factors!] },
   KvdCrossEntropy: { shapes: ([logits]) => [[], logits!] },

@@ -40,24 +40,28 @@ export function runOp(
 }
 
 function registerKernel(kernelName: string, spec: DifferentiableOp, backendName: string): void {
+  const { kernelFunc: another } = tf.getKernel('Identity', backendName);
   tf.registerKernel({
     kernelName,
     backendName,
-    kernelFunc: ({ inputs, attrs }) => {
+    kernelFunc: ({ inputs, attrs, backend }) => {
       const tensors = spec.inputs.map((input) => inputs[input] as tf.TensorInfo);
-      return runOp(spec, tensors, spec.outputs, attrs as unknown as Record<string, number>);
+      const outputs = runOp(spec, tensors, spec.outputs, attrs as unknown as Record<string, number>);
+      const past = (spec.past ?? []).map((input) => another({ inputs: { x: inputs[input] }, backend }));
+      return [...outputs, ...past].flat();
     },
   });
 }
 
-function registerGradient(kernelName: string, { gradient }: DifferentiableOp): void {
+function registerGradient(kernelName: string, { past = [], gradient }: DifferentiableOp): void {
   tf.registerGradient({
     kernelName,
     inputsToSave: [...gradient.inputs],
     outputsToSave: [...gradient.outputs],
     gradFunc: (given, saved, attrs) => {
       const slopes = [given].flat();
-      const inputs = [...saved, ...slopes.slice(0, gradient.slopes)];
+      const theirs = [...slopes.slice(0, gradient.slopes), ...slopes.slice(slopes.length - past.length)];
+      const inputs = [...saved, ...theirs];
       const gradients = runOp(
         gradient,
         inputs,
@@ -95,7 +99,8 @@ export function fused(
   const spec: DifferentiableOp = fusedOps[name];
   if (!recording()) {
     const tensors = spec.inputs.map((input) => inputs[input]!);
-    return runOp(spec, tensors, spec.outputs, attributes);
+    const outputs = runOp(spec, tensors, spec.outputs, attributes);
+    return [...outputs, ...(spec.past ?? []).map((input) => inputs[input]!)];
   }
   const attrs = attributes as unknown as tf.NamedAttrMap;
   return tf.engine().runKernel(name, inputs, attrs) as unknown as tf.Tensor[];

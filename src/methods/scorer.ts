@@ -7,6 +7,7 @@ import type { Random } from '../engine/random.js';
 import { flatRows, PAD_POSITION, span, type TokenBatch } from '../models/batch.js';
 import { evenCounts, gatherRows, type KvCache } from '../models/cache.js';
 import type { ModelConfig } from '../models/config.js';
+import { product } from '../models/ops.js';
 import { normalMatrix, readMatrix, withSafetensors, writeMatrices } from './matrices.js';
 import { keepTopRows, sinkCounts, topRows, type Extents } from './selection.js';
 
@@ -126,7 +127,7 @@ export function scoreTokens(
   sinks: number,
 ): tf.Tensor3D {
   const [, heads] = scorer.output.shape;
-  const flat = tf.matMul(relu(tf.matMul(hidden, scorer.hidden)), scorer.output);
+  const flat = tf.matMul(relu(product(hidden, scorer.hidden, { constant: true })), scorer.output);
   const raw = (
     heads === 1
       ? tf.reshape(flat, [batch.batch, 1, batch.tokens])

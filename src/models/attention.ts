@@ -50,6 +50,7 @@ export interface AttentionOptions {
  * @param pieces keys and values, in one piece or two that stand one behind the other
  * @param queryPositions [batch or 1, tokens]
  * @param keyPositions [batch or 1, kvHeads or 1, rows]
+ * @param kept whether the one piece has other uses: they are best made of `piece`
  * @returns heads side by side, [batch·tokens, heads·headDim]
  */
 export function fusedAttention(
@@ -58,14 +59,16 @@ export function fusedAttention(
   queryPositions: tf.Tensor2D,
   keyPositions: tf.Tensor3D,
   { scale, softcap = 0, window = 0 }: AttentionOptions,
-): tf.Tensor2D {
-  const rows = pieces.flatMap(({ keys, values }, i): [string, tf.Tensor][] => [
+  kept = false,
+): { rows: tf.Tensor2D; piece?: KeysAndValues } {
+  const given = pieces.flatMap(({ keys, values }, i): [string, tf.Tensor][] => [
     [`keys${i}`, keys],
     [`values${i}`, values],
   ]);
-  const inputs = { queries, queryPositions, keyPositions, ...Object.fromEntries(rows) };
-  const op = pieces.length === 1 ? 'KvdAttention1' : 'KvdAttention2';
-  return fused(op, inputs, { scale, softcap, window })[0] as tf.Tensor2D;
+  const inputs = { queries, queryPositions, keyPositions, ...Object.fromEntries(given) };
+  const op = pieces.length === 2 ? 'KvdAttention2' : kept ? 'KvdAttentionKept' : 'KvdAttention1';
+  const [rows, , keys, values] = fused(op, inputs, { scale, softcap, window });
+  return { rows: rows as tf.Tensor2D, ...(keys && { piece: { keys, values } as KeysAndValues }) };
 }
 
 /** Keys and values, [batch, kvHeads, rows, headDim] each. (A type, so that tf.tidy takes it.) */

@@ -15,7 +15,7 @@ import {
 import type { ModelConfig } from './config.js';
 import { addAttention, addMlp, projectHeads } from './layer-parts.js';
 import type { ActiveLora } from './lora.js';
-import type { RotaryTable } from './ops.js';
+import { pickRows, type RotaryTable } from './ops.js';
 
 /** One layer's weights, ready to multiply from the right: matrices are [in, out], norms hold their full gain. */
 export interface LayerWeights {
@@ -81,6 +81,8 @@ export interface Pass {
   sight?: Sight;
   past?: KeysAndValues;
   join?: boolean | undefined;
+  /** Whether the pass is run for its keys and values. */
+  cacheOnly?: boolean | undefined;
   lora?: ActiveLora | undefined;
   observers: Observers;
   /** Added to attention logits, [batch, kvHeads or 1, 1, keys]. */
@@ -89,6 +91,8 @@ export interface Pass {
   block: number;
   /** Whether the engine has ops for the parts around attention as wholes. */
   fuse: boolean;
+  /** Whether no gradient is asked for of the residual stream that comes in. */
+  constant?: boolean;
   /** Rows whose output alone is wanted, int32 [wanted]. */
   wanted?: tf.Tensor1D | undefined;
 }
@@ -122,7 +126,7 @@ export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult 
 
 function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
   const { past, lora, wanted } = pass;
-  const { heads, packed } = projectHeads(layer, x, pass, false);
+  const { heads, past: residual, packed } = projectHeads(layer, x, pass, false);
   const { query, key, value } = heads;
   const own = { keys: key, values: value };
   const pieces = past === undefined ? [own] : [past, own];
@@ -130,11 +134,12 @@ function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
     past !== undefined && pass.join === true
       ? { keys: joinPieces(pieces, 'keys'), values: joinPieces(pieces, 'values') }
       : undefined;
-  const { rows, observed } = attention(layer, query, joined === undefined ? pieces : [joined], pass);
-  const only = (all: tf.Tensor2D): tf.Tensor2D => (wanted === undefined ? all : tf.gather(all, wanted));
+  const seen = joined === undefined ? pieces : [joined];
+  const { rows, piece, observed } = attention(layer, query, seen, pass);
+  const only = (all: tf.Tensor2D): tf.Tensor2D => (wanted === undefined ? all : pickRows(all, wanted));
   return {
-    x: addAttention(layer, only(x), only(rows), { ...pass, lora: lora && routedAt(lora, only) }),
-    ...own,
+    x: addAttention(layer, only(residual), only(rows), { ...pass, lora: lora && routedAt(lora, only) }),
+    ...(piece ?? own),
     ...(joined !== undefined && { joined }),
     ...reduced(layer, pass, observed, query, packed),
   };
@@ -152,9 +157,9 @@ function attention(
   query: tf.Tensor4D,
   pieces: readonly KeysAndValues[],
   pass: Pass,
-): { rows: tf.Tensor2D; observed: tf.Tensor[] } {
+): { rows: tf.Tensor2D; piece?: KeysAndValues; observed: tf.Tensor[] } {
   const { index, plan } = layer;
-  const { bias, block } = pass;
+  const { past, cacheOnly, bias, block } = pass;
   const sight = pass.sight!;
   const { observeAttention } = pass.observers;
   const settings = { scale: plan.attentionScale, softcap: plan.attentionSoftcap };
@@ -165,8 +170,9 @@ function attention(
     return weightedAttention(query, keys, values, sight, { ...settings, bias, block }, seeing);
   }
   const { queries, keys, window } = sight;
-  const rows = fusedAttention(query, pieces, queries, keys, { ...settings, window });
-  return { rows, observed: observe(layer, query, pieces, pass) };
+  const kept = past === undefined && cacheOnly === true;
+  const attended = fusedAttention(query, pieces, queries, keys, { ...settings, window }, kept);
+  return { ...attended, observed: observe(layer, query, pieces, pass) };
 }
 
 /** What is observed of the weights of the query tokens that matter, in pieces. */

@@ -16,7 +16,7 @@ import {
   type Pass,
 } from './decoder-layer.js';
 import type { ActiveLora } from './lora.js';
-import { rmsNorm, softcap } from './ops.js';
+import { pickRows, product, rmsNorm, softcap } from './ops.js';
 import { RotaryCache } from './rotary-cache.js';
 
 export interface DecoderWeights {
@@ -112,6 +112,7 @@ export class Decoder {
       rotary: this.rotary.table(positions.ids, positions.rows),
       lora: options.lora,
       join: options.join,
+      cacheOnly: options.cacheOnly,
       observers: options,
       ...(pastBias !== undefined && {
         bias: tf.expandDims(
@@ -144,7 +145,15 @@ export class Decoder {
       return sight;
     };
 
+    const observing = options.observeAttention ?? options.observeProjections;
+    // What is joined is decoded behind: no backward pass follows.
+    const again = this.checkpointLayers && observing === undefined && options.join !== true;
     let x = this.embed(batch.ids, options);
+    const constant =
+      !(this.weights.embedding instanceof tf.Variable) &&
+      options.extraEmbeddings === undefined &&
+      options.embeddingOffset === undefined &&
+      !again;
     const cache: KvCache = {
       keys: [],
       values: [],
@@ -156,9 +165,6 @@ export class Decoder {
     const hiddenStates: tf.Tensor2D[] = [];
     const observed: tf.Tensor[] = [];
     const projected: tf.Tensor[] = [];
-    const observing = options.observeAttention ?? options.observeProjections;
-    // What is joined is decoded behind: no backward pass follows.
-    const again = this.checkpointLayers && observing === undefined && options.join !== true;
     for (let layer = 0; layer < count; layer++) {
       if (collectHidden === true || collectHidden === layer) hiddenStates.push(x);
       const short = options.cacheOnly && layer === count - 1;
@@ -169,10 +175,11 @@ export class Decoder {
         ...((!short || observing !== undefined) && { sight: sightOf(layer) }),
         ...(short && last?.pass),
         ...(layer === attending && { wanted }),
+        constant: layer === 0 && constant,
       };
       const own = { index: layer, config, plan, weights: this.weights.layers[layer]! };
       const run = short ? runForCache : again ? runCheckpointed : runLayer;
-      const before = short && last !== undefined && attending < 0 ? tf.gather(x, last.wanted) : x;
+      const before = short && last !== undefined && attending < 0 ? pickRows(x, last.wanted) : x;
       const result = tf.tidy(() => run(own, before, here));
       x = result.x;
       if (result.joined !== undefined) {
@@ -230,9 +237,7 @@ export class Decoder {
     const final = this.logitScale === 1 ? normed : tf.mul<tf.Tensor2D>(normed, this.logitScale);
     const { head, embedding } = this.weights;
     const logits =
-      head === undefined
-        ? tf.matMul<tf.Tensor2D>(final, embedding, false, true)
-        : tf.matMul<tf.Tensor2D>(final, head);
+      head === undefined ? product(final, embedding, { transposed: true }) : product(final, head);
     return softcap(logits, this.plan.logitSoftcap);
   }
 
@@ -241,11 +246,9 @@ export class Decoder {
     const { head, embedding } = this.weights;
     const cap = this.plan.logitSoftcap;
     const uncapped =
-      cap === undefined ? gradient : tf.mul(gradient, tf.sub(1, tf.square(tf.div(logits, cap))));
+      cap === undefined ? gradient : tf.mul<tf.Tensor2D>(gradient, tf.sub(1, tf.square(tf.div(logits, cap))));
     const final =
-      head === undefined
-        ? tf.matMul<tf.Tensor2D>(uncapped, embedding)
-        : tf.matMul<tf.Tensor2D>(uncapped, head, false, true);
+      head === undefined ? product(uncapped, embedding) : product(uncapped, head, { transposed: true });
     return this.logitScale === 1 ? final : tf.mul(final, this.logitScale);
   }
 

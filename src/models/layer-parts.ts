@@ -5,7 +5,7 @@ import { fusedMlp } from '../engine/fused-mlp.js';
 import { splitHeads, type Heads } from './attention.js';
 import type { Layer, Pass } from './decoder-layer.js';
 import { addLora, loraInputs, loraScale, type LoraTarget } from './lora.js';
-import { gatedActivations, geluFlag, normHeads, rmsNorm } from './ops.js';
+import { gatedActivations, geluFlag, learnedFlag, normHeads, rmsNorm } from './ops.js';
 
 /** What stands side by side in a projection, and which adapters it has. */
 interface Projection {
@@ -36,14 +36,15 @@ const outputOps = { 0: 'KvdOutput0', 1: 'KvdOutput1' } as const;
  * The heads of a residual stream's tokens, normed, projected, adapted and rotated.
  * @param x [batch·tokens, hidden]
  * @param cacheOnly leaves out the queries
- * @returns with the heads, where several ops make them, what they are before rotary embedding, side by side
+ * @returns with the heads: x for what goes past all this; and where several ops make them, what they are before rotary
+ *   embedding, side by side
  */
 export function projectHeads(
   layer: Layer,
   x: tf.Tensor2D,
-  { batch, rotary, lora, fuse, observers }: Pass,
+  { batch, rotary, lora, fuse, constant, observers }: Pass,
   cacheOnly: boolean,
-): { heads: Heads; packed?: tf.Tensor2D } {
+): { heads: Heads; past: tf.Tensor2D; packed?: tf.Tensor2D } {
   const { index, config, weights } = layer;
   const { numKvHeads, rmsNormEps } = config;
   const { weight, bias, heads, targets } = projection(layer, cacheOnly);
@@ -52,23 +53,24 @@ export function projectHeads(
   if (fuse && plain) {
     const gain = weights.inputNorm;
     const adapters = lora === undefined ? {} : loraInputs(lora, index, targets);
-    const [query, key, value] = fused(
+    const [query, key, value, , , past] = fused(
       projectOps[(lora === undefined ? 0 : targets.length) as keyof typeof projectOps],
       { x, gain, weight, bias: bias ?? tf.zeros([1]), ...rotary, ...adapters },
       {
         epsilon: rmsNormEps,
         scale: lora === undefined ? 0 : loraScale(lora.adapter),
-        ...{ batch, heads, kv_heads: numKvHeads, learned: learnedFlag(weights.qkv) },
+        ...{ batch, heads, kv_heads: numKvHeads },
+        ...{ learned: learnedFlag(weights.qkv), through: constant ? 0 : 1 },
       },
     );
-    return { heads: { query, key, value } as unknown as Heads };
+    return { heads: { query, key, value } as unknown as Heads, past: past as tf.Tensor2D };
   }
   const h = rmsNorm(x, weights.inputNorm, rmsNormEps);
   let packed = tf.matMul<tf.Tensor2D>(h, weight);
   if (bias) packed = tf.add(packed, bias);
   if (lora) packed = addLora(packed, h, lora, index, targets);
   packed = normHeads(packed, weights, [heads, numKvHeads, numKvHeads], rmsNormEps);
-  return { heads: splitHeads(packed, batch, counts, rotary), packed };
+  return { heads: splitHeads(packed, batch, counts, rotary), past: x, packed };
 }
 
 /**
@@ -115,9 +117,4 @@ export function addMlp(
   let mlp = tf.matMul<tf.Tensor2D>(gatedActivations[plan.activation](both), mlpDown);
   if (postMlpNorm) mlp = rmsNorm(mlp, postMlpNorm, config.rmsNormEps);
   return tf.add(x, mlp);
-}
-
-/** 1 where a gradient of a weight can be asked for: what is trained is a variable. */
-function learnedFlag(weight: tf.Tensor): 0 | 1 {
-  return weight instanceof tf.Variable ? 1 : 0;
 }

@@ -2,6 +2,41 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fused, fusedAvailable } from '../engine/fused.js';
 
+/** The engine's own product packs its matrix as a whole: that is worth it for so many rows, and up to this size. */
+const FEWEST_ROWS = 64;
+const MOST_PACKED = 2 ** 22;
+
+/**
+ * `a · b`, or `a · bᵀ` where b is to be transposed. Gradients of b are known where it is a variable, those of a unless it
+ * is said to be constant.
+ * @param a [rows, depth]
+ * @param b [depth, columns], or [columns, depth]
+ */
+export function product(
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  { transposed = false, constant = false } = {},
+): tf.Tensor2D {
+  if (!fusedAvailable() || a.shape[0] < FEWEST_ROWS || b.size > MOST_PACKED) {
+    return tf.matMul(a, b, false, transposed);
+  }
+  const flags = { transposed: transposed ? 1 : 0, learned: learnedFlag(b), through: constant ? 0 : 1 };
+  return fused('KvdProduct', { a, b }, flags)[0] as tf.Tensor2D;
+}
+
+/**
+ * Rows of `x` [all, width] by number.
+ * @param rows int32 [some]
+ */
+export function pickRows(x: tf.Tensor2D, rows: tf.Tensor1D): tf.Tensor2D {
+  return fusedAvailable() ? (fused('KvdTakeRows', { x, rows }, {})[0] as tf.Tensor2D) : tf.gather(x, rows);
+}
+
+/** 1 where a gradient of a weight can be asked for: what is trained is a variable. */
+export function learnedFlag(weight: tf.Tensor): 0 | 1 {
+  return weight instanceof tf.Variable ? 1 : 0;
+}
+
 /**
  * RMSNorm, `x / sqrt(mean(x²) + eps) * weight` over the last axis (Zhang & Sennrich 2019; as in Llama).
  * @param x [rows, width]

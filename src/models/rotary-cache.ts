@@ -1,4 +1,4 @@
-/** Cosines and sines of all positions met so far, on the device; a pass gathers its own rows. */
+/** Cosines and sines of all positions met so far; a pass gets its own rows. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { RopeConfig } from './config.js';
 import type { RotaryTable } from './ops.js';
@@ -6,31 +6,37 @@ import { cosSin, inverseFrequencies } from './rope.js';
 
 export class RotaryCache {
   private readonly inverse: Float32Array;
-  private readonly half: number;
+  private readonly width: number;
   private size = 0;
-  private cos: tf.Tensor2D | undefined;
-  private signedSin: tf.Tensor2D | undefined;
+  private cos: Float32Array = new Float32Array();
+  private signedSin: Float32Array = new Float32Array();
+  /** Both on the device, once somebody has asked for them. */
+  private onDevice: { cos: tf.Tensor2D; signedSin: tf.Tensor2D } | undefined;
 
   constructor(rope: RopeConfig, headDim: number) {
     this.inverse = inverseFrequencies(rope, headDim);
-    this.half = headDim / 2;
+    this.width = headDim;
   }
 
   /** Table for `ids` [rows, tokens], shaped [rows, tokens, 1, headDim]. */
   table(ids: Int32Array, rows: number): RotaryTable {
     this.grow(ids.reduce((a, b) => Math.max(a, b), 0) + 1);
-    return tf.tidy(() => {
-      const index = tf.tensor1d(ids, 'int32');
-      const shape = [rows, ids.length / rows, 1, 2 * this.half];
-      const pick = (table: tf.Tensor2D): tf.Tensor => tf.reshape(tf.gather(table, index), shape);
-      return { cos: pick(this.cos!), signedSin: pick(this.signedSin!) };
-    });
+    const { width } = this;
+    const pick = (all: Float32Array): tf.Tensor => {
+      const picked = new Float32Array(ids.length * width);
+      ids.forEach((id, i) => picked.set(all.subarray(id * width, (id + 1) * width), i * width));
+      return tf.tensor4d(picked, [rows, ids.length / rows, 1, width]);
+    };
+    return { cos: pick(this.cos), signedSin: pick(this.signedSin) };
   }
 
   /** Tables [positions, headDim] of at least the first `size` positions; they stay the cache's own. */
   tables(size: number): { cos: tf.Tensor2D; signedSin: tf.Tensor2D } {
     this.grow(size);
-    return { cos: this.cos!, signedSin: this.signedSin! };
+    const whole = (values: Float32Array): tf.Tensor2D =>
+      tf.keep(tf.tensor2d(values, [this.size, this.width]));
+    this.onDevice ??= { cos: whole(this.cos), signedSin: whole(this.signedSin) };
+    return this.onDevice;
   }
 
   private grow(size: number): void {
@@ -41,14 +47,14 @@ export class RotaryCache {
       this.inverse,
       Array.from({ length: this.size }, (_, i) => i),
     );
-    const width = 2 * this.half;
-    for (let i = 0; i < sin.length; i++) if (i % width < this.half) sin[i] = -sin[i]!;
-    this.cos = tf.keep(tf.tensor2d(cos, [this.size, width]));
-    this.signedSin = tf.keep(tf.tensor2d(sin, [this.size, width]));
+    for (let i = 0; i < sin.length; i++) if (i % this.width < this.width / 2) sin[i] = -sin[i]!;
+    this.cos = cos;
+    this.signedSin = sin;
   }
 
   dispose(): void {
-    tf.dispose([this.cos, this.signedSin].filter((x) => x !== undefined));
+    if (this.onDevice !== undefined) tf.dispose(this.onDevice);
+    this.onDevice = undefined;
     this.size = 0;
   }
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { fusedAvailable } from '../../../src/engine/fused.js';
 import { startEngine } from '../../../src/engine/index.js';
 import { Random } from '../../../src/engine/random.js';
-import { fusedAttention, type AttentionOptions } from '../../../src/models/attention.js';
+import { fusedAttention, type AttentionOptions, type KeysAndValues } from '../../../src/models/attention.js';
 import { attentionMask, PAD_POSITION } from '../../../src/models/batch.js';
 import { softcap } from '../../../src/models/ops.js';
 import { expectClose } from '../../helpers/closeness.js';
@@ -65,11 +65,11 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
       return tf.reshape(tf.transpose(apart, [0, 2, 1, 3]), [batch * tokens, heads * width]);
     };
     const one = (q: tf.Tensor4D, keys: tf.Tensor4D, values: tf.Tensor4D): tf.Tensor2D =>
-      fusedAttention(q, [{ keys, values }], queryPositions, keyPositions, options);
+      fusedAttention(q, [{ keys, values }], queryPositions, keyPositions, options).rows;
     const two = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor2D => {
       const [keys, values] = [k, v].map((x) => tf.split(x, [rows, tokens], 2) as tf.Tensor4D[]);
       const pieces = [0, 1].map((i) => ({ keys: keys![i]!, values: values![i]! }));
-      return fusedAttention(q, pieces, queryPositions, keyPositions, options);
+      return fusedAttention(q, pieces, queryPositions, keyPositions, options).rows;
     };
     const [expected, found, apart] = [whole, one, two].map((attend) => [
       attend(inputs[0]!, inputs[1]!, inputs[2]!),
@@ -81,5 +81,34 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
       expectClose(found![i]!.dataSync(), value.dataSync(), 2e-5);
       expect(apart![i]!.dataSync()).toEqual(found![i]!.dataSync());
     });
+
+    // Keys and values that have other uses, too.
+    const others = [1, 2].map((i) => noise<tf.Tensor4D>(random, inputs[i]!.shape));
+    const used = (rows: tf.Tensor2D, { keys, values }: KeysAndValues): tf.Scalar =>
+      tf.addN([
+        tf.sum(tf.mul(rows, weights)),
+        tf.sum(tf.mul(keys, others[0]!)),
+        tf.sum(tf.mul(values, others[1]!)),
+      ]);
+    const kept = tf.grads((q, k, v) => {
+      const pieces = [{ keys: k as tf.Tensor4D, values: v as tf.Tensor4D }];
+      const { rows, piece } = fusedAttention(
+        q as tf.Tensor4D,
+        pieces,
+        queryPositions,
+        keyPositions,
+        options,
+        true,
+      );
+      expect(piece).toBeDefined();
+      return used(rows, piece!);
+    })(inputs);
+    const besides = tf.grads((q, k, v) =>
+      used(one(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D), {
+        keys: k as tf.Tensor4D,
+        values: v as tf.Tensor4D,
+      }),
+    )(inputs);
+    kept.forEach((gradient, i) => expect(gradient.dataSync()).toEqual(besides[i]!.dataSync()));
   });
 });
