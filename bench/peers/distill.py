@@ -72,8 +72,11 @@ def speak(model, ids, cos, sin, keys, values, targets):
     for layer, past_keys, past_values in zip(model.layers, keys, values):
         q, k, v = model.heads(F.linear(model.norm(x, layer.n1), layer.qkv), cos, sin)
         k, v = torch.cat([past_keys, k], 2), torch.cat([past_values, v], 2)
-        x = model.mlp(layer, x + F.linear(model.attend(q, k, v, attn_mask=mask), layer.o))
-    return model.logits(x[:, targets].flatten(0, 1))
+        mixed = model.attend(q, k, v, attn_mask=mask)
+        if layer is model.layers[-1]:  # its output is needed at the targets alone
+            x, mixed = x[:, targets], mixed[:, targets]
+        x = model.mlp(layer, x + F.linear(mixed, layer.o))
+    return model.logits(x.flatten(0, 1))
 
 
 def mixed_kl(teacher, student, forward):

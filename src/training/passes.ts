@@ -89,11 +89,13 @@ export function teacherPass(
   const targetRows = tf.tensor1d(rows, 'int32');
   const { hidden, normed } = tf.tidy((): { hidden?: tf.Tensor2D; normed?: tf.Tensor2D } => {
     if (!teacher) return layers === undefined ? {} : { hidden: model.forward(contexts, { layers }).hidden };
-    const collected = !folded && layers !== undefined ? { collectHidden: layers } : {};
+    // A pass for the cache alone leaves out what comes after all layers.
+    const apart = folded || layers === model.config.numLayers;
+    const collected = !apart && layers !== undefined ? { collectHidden: layers } : {};
     const encoded = model.forward(whole, { cacheOnly: true, ...collected });
     const spoken = continuationNormed(model, continuations, encoded, targetRows);
     if (layers === undefined) return { normed: spoken };
-    const below = folded ? model.forward(contexts, { layers }).hidden : encoded.hiddenStates[0]!;
+    const below = apart ? model.forward(contexts, { layers }).hidden : encoded.hiddenStates[0]!;
     return { hidden: below, normed: spoken };
   });
   return {

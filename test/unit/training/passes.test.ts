@@ -12,6 +12,7 @@ import {
 } from '../../../src/training/passes.js';
 import { mixedKl } from '../../../src/training/losses.js';
 import type { KvdAdapter } from '../../../src/methods/kvd-adapter.js';
+import { makeBatch } from '../../../src/models/batch.js';
 import type { Decoder } from '../../../src/models/decoder.js';
 import { expectGradients } from '../../helpers/gradients.js';
 import { expectClose } from '../../helpers/closeness.js';
@@ -36,6 +37,36 @@ function spoken(model: Decoder, adapter: KvdAdapter, pass: TeacherPass): tf.Tens
 }
 
 describe('teacher and student', () => {
+  it.each(['llama', 'gemma2'])(
+    'leaves of the teacher what contexts, and continuations behind them, give by themselves (%s)',
+    (family) => {
+      const { model } = tinyDecoder(family);
+      const contexts = makeBatch(unequal.map(({ context }) => context));
+      for (const layers of [1, 2, 3, undefined]) {
+        const { continuations, targetRows, hidden, normed } = teacherPass(model, unequal, kept, layers);
+        const behind = model.forward(contexts);
+        const { cache } = behind;
+        const all = model.forward(continuations, { past: cache }).hidden;
+        expectClose(
+          normed!.dataSync(),
+          model.finalHidden(tf.gather(all, targetRows)).dataSync(),
+          1e-5,
+          `${layers}`,
+        );
+        if (layers === undefined) {
+          expect(hidden).toBeUndefined();
+          continue;
+        }
+        const real = unequal.flatMap(({ context }, b) => context.map((_, t) => b * contexts.tokens + t));
+        const [found, expected] = [hidden!, model.forward(contexts, { layers }).hidden].map((x) =>
+          tf.gather(x, tf.tensor1d(real, 'int32')).dataSync(),
+        );
+        expect(hidden!.shape).toEqual([2 * contexts.tokens, model.config.hiddenSize]);
+        expectClose(found!, expected!, 1e-5, `${layers}`);
+      }
+    },
+  );
+
   it.each([true, false])(
     'masking in training gives the logits of gathering at evaluation (decay %s)',
     (decay) => {
