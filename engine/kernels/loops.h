@@ -33,11 +33,12 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
 
 }  // namespace
 
-const Inner KVD_INNER = {Padded,       NormForward,  NormAgain, NormGainGradient, NormInputGradient, AddRows,
-                         Rotate,       RotateBack,   GateForward,      GateBackward,      Pack,    Attend,
-                         AttendFew,    AttendBackward, AddProduct,      kPanel,            PackPanel<kPanel>, kTall,
-                         PackPanel<kTall>, kTallFetched, AddTall,  KVD_TILE_ROWS,    PackRows,          Multiply, ProductOfTiles, GatedForward,
-                         GatedBackward, MixedKl,     CrossEntropy,     AdamW,             FewRows, FewDots,
-                         SoftCap};
+const Inner KVD_INNER = {
+    Padded,       NormForward,       NormAgain,    NormGainGradient, NormInputGradient, AddRows,
+    Rotate,       RotateBack,        GateForward,  GateBackward,     Pack,              Attend,
+    AttendFew,    AttendBackward,    AddProduct,   kPanel,           PackPanel<kPanel>, kTall,
+    PackPanel<kTall>, kTallFetched,  AddTall,      KVD_TILE_ROWS,    PackRows,          Multiply,
+    ProductOfTiles, GatedForward,    GatedBackward, MixedKl,         CrossEntropy,      AdamW,
+    FewRows,      FewDots,           SoftCap};
 
 }  // namespace kvd

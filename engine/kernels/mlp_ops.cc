@@ -39,7 +39,8 @@ void Mlp(Run& run, const Attributes& attributes) {
     const float* from = x + first * hidden;
     const int some = static_cast<int>(count);
     inner().norm_forward(from, gain, attributes.f[0], count, shape.hidden, normed, inverse + first);
-    inner().gated_forward(shape, some, Tiles(count, hidden, normed).get(), gate.Panels(), up.Panels(), From(first, kept), gated.get());
+    inner().gated_forward(shape, some, Tiles(count, hidden, normed).get(), gate.Panels(), up.Panels(),
+                          From(first, kept), gated.get());
     down.Multiply(count, gated.get(), from, y + first * hidden);
   });
 }
@@ -67,7 +68,8 @@ void MlpGrad(Run& run, const Attributes& attributes) {
     const int some = static_cast<int>(count);
     GatedSlopes to = {};
     if (learned) to = {gate_slopes.At(first), up_slopes.At(first), gated.At(first), gated.Apart()};
-    inner().gated_backward(shape, some, Tiles(count, hidden, slope).get(), from_down.Panels(), From(first, kept), to, both.get());
+    inner().gated_backward(shape, some, Tiles(count, hidden, slope).get(), from_down.Panels(), From(first, kept), to,
+                           both.get());
     from_gate_up.Multiply(count, both.get(), nullptr, dnormed);
     inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, shape.hidden, slope, dx + first * hidden);
     if (!learned) return;

@@ -85,7 +85,10 @@ function lora(count: number): DifferentiableOp {
   };
 }
 
-/** RMSNorm of x (a constant unless gradients go `through` to it), a projection (`learned`, or frozen) with `count` low-rank adapters, and rotary embedding. */
+/**
+ * RMSNorm of x (a constant unless gradients go `through` to it), a projection (`learned`, or frozen) with `count` low-rank
+ * adapters, and rotary embedding.
+ */
 function project(count: number): DifferentiableOp {
   const adapters = adaptersOf(count);
   const common = { lists: count, floats: ['epsilon', 'scale'] };
