@@ -86,9 +86,9 @@ describe.skipIf(!fusedAvailable())('attention as one op', () => {
     const others = [1, 2].map((i) => noise<tf.Tensor4D>(random, inputs[i]!.shape));
     const used = (rows: tf.Tensor2D, { keys, values }: KeysAndValues): tf.Scalar =>
       tf.addN([
-        tf.sum(tf.mul(rows, weights)),
-        tf.sum(tf.mul(keys, others[0]!)),
-        tf.sum(tf.mul(values, others[1]!)),
+        tf.sum<tf.Scalar>(tf.mul(rows, weights)),
+        tf.sum<tf.Scalar>(tf.mul(keys, others[0]!)),
+        tf.sum<tf.Scalar>(tf.mul(values, others[1]!)),
       ]);
     const kept = tf.grads((q, k, v) => {
       const pieces = [{ keys: k as tf.Tensor4D, values: v as tf.Tensor4D }];
