@@ -1,9 +1,11 @@
-// Where the bytes of tensors lie on the CPU.
+// Where the bytes of tensors lie on the CPU, and those of scratch.
 //
 // TensorFlow asks glibc for blocks aligned to 64 bytes. Up to 2.37 glibc looks for room for the block and for any
 // misalignment, which the hole that an equal block left does not have: as long as something stands behind the hole it
 // stays empty, and loading a model left holes of half its weights and more. Blocks that are not
 // small therefore get a range of addresses of their own, where each lies in the first hole that holds it.
+#include "allocator.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,8 +24,9 @@ namespace {
 constexpr size_t kSmall = 64 << 10;
 constexpr size_t kPage = 4096;
 
-/// A range of addresses, whose pages the kernel gives when they are first written. Freed blocks keep theirs for the
-/// next ones: faulting pages in and clearing them took half of the time of a training step.
+/// A range of addresses, whose pages the kernel gives when they are first written, large ones where it has them: a
+/// product goes through thousands of small ones. Freed blocks keep theirs for the next ones: faulting pages in and
+/// clearing them took half of the time of a training step.
 class Range {
  public:
   Range() {
@@ -32,6 +35,7 @@ class Range {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (start == MAP_FAILED) return;
+    madvise(start, size, MADV_HUGEPAGE);
     start_ = static_cast<char*>(start);
     size_ = size;
     holes_[0] = size;
@@ -83,26 +87,17 @@ class Range {
   std::unordered_map<size_t, size_t> blocks_;
 };
 
+/// Never destroyed: threads may still compute when the process ends.
+Range& TheRange() {
+  static Range* range = new Range;
+  return *range;
+}
+
 class TensorAllocator : public tsl::Allocator {
  public:
   std::string Name() override { return "cpu"; }
-
-  void* AllocateRaw(size_t alignment, size_t bytes) override {
-    void* block = bytes < kSmall || alignment > kPage ? nullptr : range_.Take(bytes);
-    if (block != nullptr) return block;
-    return posix_memalign(&block, std::max(alignment, sizeof(void*)), bytes) == 0 ? block : nullptr;
-  }
-
-  void DeallocateRaw(void* block) override {
-    if (range_.Has(block)) {
-      range_.Return(block);
-    } else {
-      free(block);
-    }
-  }
-
- private:
-  Range range_;
+  void* AllocateRaw(size_t alignment, size_t bytes) override { return kvd::TakeBlock(alignment, bytes); }
+  void DeallocateRaw(void* block) override { kvd::ReturnBlock(block); }
 };
 
 class TensorSubAllocator : public tsl::SubAllocator {
@@ -129,3 +124,21 @@ class TensorAllocatorFactory : public tsl::AllocatorFactory {
 const tsl::AllocatorFactoryRegistration registration(__FILE__, __LINE__, "kvd", 200, new TensorAllocatorFactory);
 
 }  // namespace
+
+namespace kvd {
+
+void* TakeBlock(size_t alignment, size_t bytes) {
+  void* block = bytes < kSmall || alignment > kPage ? nullptr : TheRange().Take(bytes);
+  if (block != nullptr) return block;
+  return posix_memalign(&block, std::max(alignment, sizeof(void*)), bytes) == 0 ? block : nullptr;
+}
+
+void ReturnBlock(void* block) {
+  if (TheRange().Has(block)) {
+    TheRange().Return(block);
+  } else {
+    free(block);
+  }
+}
+
+}  // namespace kvd

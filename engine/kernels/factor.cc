@@ -1,6 +1,7 @@
 #include "factor.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "inner.h"
@@ -19,8 +20,7 @@ constexpr int64_t kFewestRows = 40;
 }  // namespace
 
 Floats NewFloats(int64_t count) {
-  const int64_t bytes = std::max<int64_t>(1, count) * static_cast<int64_t>(sizeof(float));
-  void* memory = std::aligned_alloc(kLine, Parts(bytes, kLine) * kLine);
+  void* memory = TakeBlock(kLine, std::max<int64_t>(1, count) * sizeof(float));
   if (memory == nullptr) std::abort();
   return Floats(static_cast<float*>(memory));
 }

@@ -3,14 +3,15 @@
 #define KVD_FACTOR_H_
 
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <memory>
+
+#include "../allocator.h"
 
 namespace kvd {
 
 struct Freed {
-  void operator()(float* memory) const { std::free(memory); }
+  void operator()(float* memory) const { ReturnBlock(memory); }
 };
 
 // Floats that begin with a cache line; not cleared.
