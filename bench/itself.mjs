@@ -28,7 +28,7 @@ function spread(seconds) {
 async function overhead({ patience }) {
   const percents = [];
   for (let round = 0; round < 7; round++) {
-    const turns = { repetitions: 30, patience };
+    const turns = { repetitions: 30, least: 0, patience };
     const { sideSeconds, failed } = await ours('decode-compressed', turns, { kind: 'overhead' });
     if (failed !== undefined) return `decoding failed: ${failed}`;
     // The first turns warm up.
@@ -48,7 +48,7 @@ async function memory() {
   for (const tokens of lengths) {
     const { peak } = await ours(
       'compress-streaming',
-      { repetitions: 1, patience: 0 },
+      { repetitions: 1, least: 0, patience: 0 },
       { tokens, kept: tokens / 4 },
     );
     peaks.push(Math.round(peak / 2 ** 20));

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run bench`: kvd and its peers on the same work, each alone, in turn; writes results/bench/.
- * `npm run bench -- --only distill-small,prefill --rounds 2 --repetitions 5 --patience 120 --no-compile`
+ * `npm run bench -- --only distill-small,prefill --rounds 2 --repetitions 5 --seconds 6 --patience 120 --no-compile`
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,12 +18,17 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     rounds: { type: 'string', default: '2' },
     repetitions: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '6' },
     patience: { type: 'string', default: '120' },
     'no-compile': { type: 'boolean', default: false },
     output: { type: 'string', default: fileURLToPath(new URL('../results/bench', import.meta.url)) },
   },
 });
-const options = { repetitions: Number(values.repetitions), patience: Number(values.patience) };
+const options = {
+  repetitions: Number(values.repetitions),
+  least: Number(values.seconds),
+  patience: Number(values.patience),
+};
 const only = values.only.split(',').filter(Boolean);
 const wanted = (name) => only.length === 0 || only.some((part) => name.startsWith(part));
 
@@ -55,7 +60,7 @@ function save() {
     .join(', ');
   const text = [
     '# kvd against PyTorch, Transformers and kvpress',
-    `${cpu}, ${cores} cores; ${versions}; made by \`npm run bench\`. float32, as many threads as cores on both sides, two repetitions to warm up, \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds. torch.compile runs in one round alone, within three minutes, compiling included. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
+    `${cpu}, ${cores} cores; ${versions}; made by \`npm run bench\`. float32, as many threads as cores on both sides, ${options.repetitions} repetitions and ${options.least} seconds at least in a process of its own each round, after two and half as many seconds to warm up; \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds. torch.compile runs in one round alone, within three minutes, compiling included. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
     table(rows),
     ...leftOut(rows),
     ...(stored.itself === undefined

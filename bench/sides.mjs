@@ -28,16 +28,16 @@ async function measured(command, args, limit = LIMIT) {
 }
 
 /** @param changes to the work as shapes.json has it */
-export function ours(name, { repetitions, patience }, changes = {}) {
-  const args = [here('ours.mjs'), name, `${repetitions}`, `${patience}`, JSON.stringify(changes)];
+export function ours(name, { repetitions, least, patience }, changes = {}) {
+  const args = [here('ours.mjs'), name, `${repetitions}`, `${least}`, `${patience}`, JSON.stringify(changes)];
   return measured(process.execPath, args);
 }
 
 let folder;
 
 /** @param variant eager, compile or transformers */
-export async function peer(python, name, work, variant, { repetitions, patience }) {
-  const args = [here('peers/peer.py'), name, variant, `${repetitions}`, `${patience}`];
+export async function peer(python, name, work, variant, { repetitions, least, patience }) {
+  const args = [here('peers/peer.py'), name, variant, `${repetitions}`, `${least}`, `${patience}`];
   if (work.kind === 'evaluate') {
     folder ??= mkdtempSync(join(tmpdir(), 'kvd-bench-'));
     const { samplesOf } = await import('./ours/samples.mjs');

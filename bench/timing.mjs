@@ -42,17 +42,19 @@ async function quiet(deadline) {
 }
 
 /**
- * Times `repetitions` clean runs of `work` after two to warm up; dirty ones are dropped and done again, until
- * `patience` seconds are over. Then whatever comes is taken and the result is not clean.
+ * Times clean runs of `work`, `repetitions` at least and for `least` seconds at least, after two to warm up and half as
+ * many seconds of them: compilers at run time take some steps until they are done. Dirty runs are dropped and done again,
+ * until `patience` seconds are over. Then whatever comes is taken and the result is not clean.
  */
-export async function measure(work, { repetitions, patience }) {
-  const deadline = performance.now() + patience * 1000;
-  await work();
-  await work();
+export async function measure(work, { repetitions, least, patience }) {
+  const began = performance.now();
+  const deadline = began + patience * 1000;
+  for (let runs = 0; runs < 2 || performance.now() < began + least * 500; runs++) await work();
   const seconds = [];
+  let total = 0;
   let dropped = 0;
   let clean = true;
-  while (seconds.length < repetitions) {
+  while (seconds.length < repetitions || total < least) {
     const seen = watch();
     await work();
     const result = seen();
@@ -63,6 +65,7 @@ export async function measure(work, { repetitions, patience }) {
     }
     clean &&= result.clean;
     seconds.push(result.seconds);
+    total += result.seconds;
   }
   return { seconds, dropped, clean };
 }

@@ -31,13 +31,17 @@ def _quiet(deadline):
             return
 
 
-def measure(work, repetitions, patience):
-    """`repetitions` clean runs after two to warm up; after `patience` seconds whatever comes is taken."""
-    deadline = time.perf_counter() + patience
-    work()
-    work()
+def measure(work, repetitions, least, patience):
+    """Clean runs, `repetitions` at least and for `least` seconds at least, after two to warm up and half as many seconds
+    of them; after `patience` seconds whatever comes is taken."""
+    began = time.perf_counter()
+    deadline = began + patience
+    runs = 0
+    while runs < 2 or time.perf_counter() < began + least / 2:
+        work()
+        runs += 1
     seconds, dropped, clean = [], 0, True
-    while len(seconds) < repetitions:
+    while len(seconds) < repetitions or sum(seconds) < least:
         watch = Watch()
         work()
         took, undisturbed = watch.seen()
