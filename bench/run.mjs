@@ -60,7 +60,7 @@ function save() {
     .join(', ');
   const text = [
     '# kvd against PyTorch, Transformers and kvpress',
-    `${cpu}, ${cores} cores; ${versions}; made by \`npm run bench\`. float32, as many threads as cores on both sides, ${options.repetitions} repetitions and ${options.least} seconds at least in a process of its own each round, after two and half as many seconds to warm up; \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds. torch.compile runs in one round alone, within three minutes, compiling included. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
+    `${cpu}, ${cores} cores; ${versions}; made by \`npm run bench\`. float32, as many threads as cores on both sides, ${options.repetitions} repetitions and ${options.least} seconds at least in a process of its own each round, after two and half as many seconds to warm up; \`torch.inference_mode\` where nothing is learned. Median (least-most) of all repetitions; the ratio is the peer's time over kvd's, by rounds, and beside it that of the least times, which a machine's neighbours disturb least. torch.compile runs in one round alone, within three minutes, compiling included. A repetition during which other processes used more than 0.15 cores is dropped; * marks what was measured nevertheless, because it never got quiet.`,
     table(rows),
     ...leftOut(rows),
     ...(stored.itself === undefined

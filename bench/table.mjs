@@ -23,6 +23,14 @@ export function ratio(rounds, variant) {
   return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
 }
 
+/** Peer's least time over our least: what neighbours on the machine disturb least. */
+function leastRatio(rounds, variant) {
+  const [theirs, own] = [variant, 'ours'].map((side) =>
+    rounds.flatMap((round) => round[side]?.seconds ?? []),
+  );
+  return theirs.length === 0 || own.length === 0 ? '-' : (Math.min(...theirs) / Math.min(...own)).toFixed(2);
+}
+
 function ratioText(found) {
   if (found === undefined) return '-';
   return `${found.median.toFixed(2)} (${found.least.toFixed(2)}-${found.most.toFixed(2)})`;
@@ -35,6 +43,7 @@ export function table(results) {
     'kvd',
     'PyTorch eager',
     'ratio',
+    'of least times',
     'wanted',
     'to torch.compile',
     'to `generate`',
@@ -55,6 +64,7 @@ export function table(results) {
       together('ours'),
       together('eager'),
       ratioText(ratio(rounds, 'eager')),
+      leastRatio(rounds, 'eager'),
       `${work.goal}`,
       ratioText(ratio(rounds, 'compile')),
       ratioText(ratio(rounds, 'transformers')),
