@@ -1,4 +1,4 @@
-// Where the bytes of tensors lie on the CPU, and those of scratch.
+// Where the bytes of tensors lie on the CPU, and those of products' scratch (kernels/factor.h).
 //
 // TensorFlow asks glibc for blocks aligned to 64 bytes. Up to 2.37 glibc looks for room for the block and for any
 // misalignment, which the hole that an equal block left does not have: as long as something stands behind the hole it
