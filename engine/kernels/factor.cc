@@ -33,20 +33,28 @@ Floats Tiles(int64_t rows, int64_t depth, const float* x) {
   return tiles;
 }
 
-Factor::Factor(const float* w, int64_t depth, int64_t columns, bool transposed, int64_t w_row)
-    : depth_(depth), columns_(columns) {
-  const int64_t panel = inner().panel, panels = Parts(columns, panel);
-  panels_ = NewFloats(panels * depth * panel);
+int64_t PanelFloats(int64_t depth, int64_t columns) { return Parts(columns, inner().panel) * inner().panel * depth; }
+
+void PackPanels(const float* w, int64_t depth, int64_t columns, bool transposed, int64_t w_row, float* panels) {
+  const int64_t panel = inner().panel;
   const int64_t row = transposed ? 1 : w_row, column = transposed ? w_row : 1;
-  ParallelFor(panels, [&](int64_t i) {
+  ParallelFor(Parts(columns, panel), [&](int64_t i) {
     const int64_t first = i * panel;
     inner().pack_panel(w + first * column, row, column, static_cast<int>(depth),
-                       static_cast<int>(std::min(panel, columns - first)), panels_.get() + i * depth * panel);
+                       static_cast<int>(std::min(panel, columns - first)), panels + i * depth * panel);
   });
 }
 
+Factor::Factor(const float* w, int64_t depth, int64_t columns, bool transposed, int64_t w_row, const float* packed)
+    : depth_(depth), columns_(columns), panels_(packed) {
+  if (packed != nullptr) return;
+  own_ = NewFloats(PanelFloats(depth, columns));
+  PackPanels(w, depth, columns, transposed, w_row, own_.get());
+  panels_ = own_.get();
+}
+
 void Factor::Multiply(int64_t rows, const float* tiles, const float* plus, float* c) const {
-  inner().multiply(static_cast<int>(rows), static_cast<int>(columns_), static_cast<int>(depth_), tiles, panels_.get(),
+  inner().multiply(static_cast<int>(rows), static_cast<int>(columns_), static_cast<int>(depth_), tiles, panels_,
                    plus, c, columns_);
 }
 

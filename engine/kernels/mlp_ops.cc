@@ -22,14 +22,18 @@ KeptPanels From(int64_t first, const KeptPanels& all) {
   return {all.gate + first * inner().panel, all.up + first * inner().panel, all.apart};
 }
 
-// Inputs: x [rows, hidden], gain, gate_up [hidden, 2·width], down [width, hidden]. Outputs: y, the norm's
+// Inputs: x [rows, hidden], gain, gate_up [hidden, 2·width], down [width, hidden], both matrices as panels, gate's
+// before up's (or one number each for none). Outputs: y, the norm's
 // factors [rows], and h · gate_up where it is to be kept for the gradient, as panels (else no rows of it).
 void Mlp(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), width = run.Dim(3, 0);
   const bool gelu = attributes.i[0] != 0, keep = attributes.i[1] != 0;
   const float *x = run.In(0), *gain = run.In(1), *gate_up = run.In(2);
-  const Factor gate(gate_up, hidden, width, false, 2 * width), up(gate_up + width, hidden, width, false, 2 * width);
-  const Factor down(run.In(3), width, hidden, false, hidden);
+  const float* packed = run.Panels(4);
+  const Factor gate(gate_up, hidden, width, false, 2 * width, packed);
+  const Factor up(gate_up + width, hidden, width, false, 2 * width,
+                  packed == nullptr ? nullptr : packed + PanelFloats(hidden, width));
+  const Factor down(run.In(3), width, hidden, false, hidden, run.Panels(5));
   float *y = run.OutLike(0, 0), *inverse = run.Out(1, {rows});
   float* both = run.Out(2, {keep ? rows : 0, 2 * Parts(width, inner().panel) * inner().panel});
   const KeptPanels kept = Panels(keep ? both : nullptr, rows, width);
@@ -45,15 +49,15 @@ void Mlp(Run& run, const Attributes& attributes) {
   });
 }
 
-// Inputs: x, gain, gate_up, down, the norm's factors, h · gate_up as it was kept, dy. Outputs: dx, and the gradients of
+// Inputs: x, gain, gate_up, down, both matrices transposed as panels (or one number each for none), the norm's factors, h · gate_up as it was kept, dy. Outputs: dx, and the gradients of
 // gain and matrices where they are learned (else no numbers).
 void MlpGrad(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), width = run.Dim(3, 0);
   const bool gelu = attributes.i[0] != 0, learned = attributes.i[1] != 0;
-  const float *x = run.In(0), *gain = run.In(1), *inverse = run.In(4), *dy = run.In(6);
-  const KeptPanels kept = Panels(const_cast<float*>(run.In(5)), rows, width);
-  const Factor from_gate_up(run.In(2), 2 * width, hidden, true, 2 * width);
-  const Factor from_down(run.In(3), hidden, width, true, hidden);
+  const float *x = run.In(0), *gain = run.In(1), *inverse = run.In(6), *dy = run.In(8);
+  const KeptPanels kept = Panels(const_cast<float*>(run.In(7)), rows, width);
+  const Factor from_gate_up(run.In(2), 2 * width, hidden, true, 2 * width, run.Panels(4));
+  const Factor from_down(run.In(3), hidden, width, true, hidden, run.Panels(5));
   const GatedShape shape = {static_cast<int>(hidden), static_cast<int>(width), gelu};
   float* dx = run.OutLike(0, 0);
   const int64_t summed = learned ? rows : 0;
@@ -90,14 +94,16 @@ void MlpGrad(Run& run, const Attributes& attributes) {
 }
 
 const Registered mlp({"KvdMlp",
-                      {"x: float", "gain: float", "gate_up: float", "down: float"},
+                      {"x: float", "gain: float", "gate_up: float", "down: float", "gate_up_panels: float",
+                       "down_panels: float"},
                       {"y: float", "inverse: float", "both: float"},
                       {"epsilon"},
                       {"gelu", "keep"},
                       Mlp});
 const Registered mlp_grad({"KvdMlpGrad",
-                           {"x: float", "gain: float", "gate_up: float", "down: float", "inverse: float",
-                            "both: float", "dy: float"},
+                           {"x: float", "gain: float", "gate_up: float", "down: float",
+                            "gate_up_panels: float", "down_panels: float", "inverse: float", "both: float",
+                            "dy: float"},
                            {"dx: float", "dgain: float", "dgate_up: float", "ddown: float"},
                            {},
                            {"gelu", "learned"},

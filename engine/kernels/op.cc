@@ -98,6 +98,8 @@ bool Run::Is(int index, std::initializer_list<int64_t> dims) {
   return true;
 }
 
+const float* Run::Panels(int index) { return Size(index) == 1 ? nullptr : In(index); }
+
 float* Run::InPlace(int index) { return const_cast<float*>(In(index)); }
 
 void Run::Fail(const char* message) {

@@ -28,6 +28,8 @@ class Run {
   int Rank(int index);
   // Whether an input has this shape.
   bool Is(int index, std::initializer_list<int64_t> dims);
+  // What KvdPack made of a matrix, or null where the input is one number.
+  const float* Panels(int index);
   // An input that is written: whoever runs the op sees to it that nobody else reads that tensor's memory.
   float* InPlace(int index);
   // Allocates an output.

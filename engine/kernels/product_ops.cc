@@ -1,6 +1,8 @@
 // Rows through a matrix.
 #include "factor.h"
+#include "inner.h"
 #include "op.h"
+#include "pool.h"
 #include "weights.h"
 
 namespace kvd {
@@ -42,6 +44,19 @@ void ProductGrad(Run& run, const Attributes& attributes) {
   else Sum({{inputs, slopes, run.OutLike(1, 1), columns}});
 }
 
+// Input: a matrix [rows, columns]. Output: it transposed, or its columns in `parts` equal parts one behind the other, as
+// panels [panels, depth, panel].
+void Pack(Run& run, const Attributes& attributes) {
+  const bool transposed = attributes.i[0] != 0;
+  const int64_t rows = run.Dim(0, 0), columns = run.Dim(0, 1), parts = attributes.i[1], panel = inner().panel;
+  const int64_t depth = transposed ? columns : rows, width = (transposed ? rows : columns) / parts;
+  const float* w = run.In(0);
+  float* panels = run.Out(0, {parts * Parts(width, panel), depth, panel});
+  for (int64_t i = 0; i < parts; i++)
+    PackPanels(w + i * width, depth, width, transposed, columns, panels + i * PanelFloats(depth, width));
+}
+
+const Registered pack({"KvdPack", {"matrix: float"}, {"panels: float"}, {}, {"transposed", "parts"}, Pack});
 const Registered product(
     {"KvdProduct", {"a: float", "b: float"}, {"y: float"}, {}, {"transposed"}, Product});
 const Registered product_grad({"KvdProductGrad",

@@ -13,18 +13,18 @@ namespace kvd {
 namespace {
 
 // Inputs: x [rows, hidden], gain, weight [hidden, (heads + 2·kv_heads)·width], bias (or one number for none), cos, sin,
-// n each of routes, a, b. Outputs: queries, keys, values [batch, heads, tokens, width], the norm's factors [rows],
+// the weight as panels (or one number for none), n each of routes, a, b. Outputs: queries, keys, values [batch, heads, tokens, width], the norm's factors [rows],
 // low-rank images.
 void Project(Run& run, const Attributes& attributes) {
-  const int n = (run.Inputs() - 6) / 3;
+  const int n = (run.Inputs() - 7) / 3;
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1), batch = attributes.i[0];
   const int64_t queries = attributes.i[1], keys = attributes.i[2], width = out / (queries + 2 * keys);
   const int64_t tokens = rows / batch;
   const Heads heads = {batch, tokens, queries, keys, width, run.Size(4) / (tokens * width)};
-  const Adapters adapters(run, n, 6, rows, hidden, attributes.f[1]);
+  const Adapters adapters(run, n, 7, rows, hidden, attributes.f[1]);
   const float *x = run.In(0), *gain = run.In(1), *bias = run.In(3), *cos = run.In(4), *sin = run.In(5);
   const bool biased = run.Size(3) == out;
-  const Factor weight(run.In(2), hidden, out, false, out);
+  const Factor weight(run.In(2), hidden, out, false, out, run.Panels(6));
   const std::vector<float> down = adapters.Down();
   float* const outs[] = {run.Out(0, {batch, queries, tokens, width}), run.Out(1, {batch, keys, tokens, width}),
                          run.Out(2, {batch, keys, tokens, width})};
@@ -41,23 +41,23 @@ void Project(Run& run, const Attributes& attributes) {
   });
 }
 
-// Inputs: x, gain, weight, bias, cos, sin, n each of routes, a, b, the norm's factors, low-rank images, gradients of
+// Inputs: x, gain, weight, bias, cos, sin, the weight transposed as panels (or one number for none), n each of routes, a, b, the norm's factors, low-rank images, gradients of
 // queries, keys and values, and that of x where it went past all this. Outputs: dx where gradients flow through to it or
 // weights are learned, the gradients of gain, weight and bias where they are learned (else no numbers), n each of those of routes, a and b.
 void ProjectGrad(Run& run, const Attributes& attributes) {
-  const int n = (run.Inputs() - 12) / 3, rest = 6 + 3 * n;
+  const int n = (run.Inputs() - 13) / 3, rest = 7 + 3 * n;
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1);
   const bool learned = attributes.i[0] != 0, through = attributes.i[1] != 0 || learned, biased = run.Size(3) == out;
   const int64_t batch = run.Dim(rest + 3, 0), tokens = run.Dim(rest + 3, 2), width = run.Dim(rest + 3, 3);
   const Heads heads = {batch, tokens, run.Dim(rest + 2, 1), run.Dim(rest + 3, 1), width,
                        run.Size(4) / (tokens * width)};
-  const Adapters adapters(run, n, 6, rows, hidden, attributes.f[1]);
+  const Adapters adapters(run, n, 7, rows, hidden, attributes.f[1]);
   const float *x = run.In(0), *gain = run.In(1), *cos = run.In(4), *sin = run.In(5);
   const float *inverse = run.In(rest), *low = run.In(rest + 1), *past = run.In(rest + 5);
   const float* const gradients_of_heads[] = {run.In(rest + 2), run.In(rest + 3), run.In(rest + 4)};
-  const Factor back(run.In(2), out, hidden, true, out);
+  const Factor back(run.In(2), out, hidden, true, out, run.Panels(6));
   float* dx = through ? run.OutLike(0, 0) : run.Out(0, {0});
-  AdapterGradients gradients(run, adapters, 6, 4);
+  AdapterGradients gradients(run, adapters, 7, 4);
   const int64_t summed = learned ? rows : 0;
   Summand inputs(summed, hidden, Summand::Columns::kRows), slopes(summed, out, Summand::Columns::kColumns);
   const Floats norm_slopes = NewFloats(summed * hidden);
@@ -90,14 +90,14 @@ void ProjectGrad(Run& run, const Attributes& attributes) {
   else run.Out(3, {0});
 }
 
-// Inputs: rows [rows, in], weight [in, hidden], residual [rows, hidden], n each of routes, a, b (n is 0 or 1). Outputs:
-// residual + rows · weight, adapted; low-rank images.
+// Inputs: rows [rows, in], weight [in, hidden], residual [rows, hidden], the weight as panels (or one number for none), n each of
+// routes, a, b (n is 0 or 1). Outputs: residual + rows · weight, adapted; low-rank images.
 void Output(Run& run, const Attributes& attributes) {
-  const int n = (run.Inputs() - 3) / 3;
+  const int n = (run.Inputs() - 4) / 3;
   const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
-  const Adapters adapters(run, n, 3, rows, in, attributes.f[0]);
+  const Adapters adapters(run, n, 4, rows, in, attributes.f[0]);
   const float *x = run.In(0), *residual = run.In(2);
-  const Factor weight(run.In(1), in, hidden, false, hidden);
+  const Factor weight(run.In(1), in, hidden, false, hidden, run.Panels(3));
   const std::vector<float> down = adapters.Down();
   float *y = run.OutLike(0, 2), *low = run.Out(1, {rows, adapters.Low()});
   ForRows(rows, hidden, [&](int64_t first, int64_t count, float* projected) {
@@ -113,16 +113,17 @@ void Output(Run& run, const Attributes& attributes) {
   });
 }
 
-// Inputs: rows, weight, n each of routes, a, b, low-rank images, dy. Outputs: the gradient of rows, that of the weight
-// where it is learned (else no numbers), n each of those of routes, a and b.
+// Inputs: rows, weight, the weight transposed as panels (or one number for none), n each of routes, a, b, low-rank images, dy.
+// Outputs: the gradient of rows, that of the weight where it is learned (else no numbers), n each of those of routes, a
+// and b.
 void OutputGrad(Run& run, const Attributes& attributes) {
-  const int n = (run.Inputs() - 4) / 3, rest = 2 + 3 * n;
+  const int n = (run.Inputs() - 5) / 3, rest = 3 + 3 * n;
   const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
-  const Adapters adapters(run, n, 2, rows, in, attributes.f[0]);
+  const Adapters adapters(run, n, 3, rows, in, attributes.f[0]);
   const float *x = run.In(0), *low = run.In(rest), *dy = run.In(rest + 1);
-  const Factor back(run.In(1), hidden, in, true, hidden);
+  const Factor back(run.In(1), hidden, in, true, hidden, run.Panels(2));
   float* dx = run.OutLike(0, 0);
-  AdapterGradients gradients(run, adapters, 2, 2);
+  AdapterGradients gradients(run, adapters, 3, 2);
   const bool learned = attributes.i[0] != 0;
   const int64_t summed = learned ? rows : 0;
   Summand inputs(summed, in, Summand::Columns::kRows), slopes(summed, hidden, Summand::Columns::kColumns);
@@ -144,7 +145,7 @@ void OutputGrad(Run& run, const Attributes& attributes) {
 const Registered project(
     {"KvdProject",
      {"x: float", "gain: float", "weight: float", "bias: float", "cos: float", "signed_sin: float",
-      "routes: N * float", "a: N * float", "b: N * float"},
+      "panels: float", "routes: N * float", "a: N * float", "b: N * float"},
      {"queries: float", "keys: float", "values: float", "inverse: float", "low: float"},
      {"epsilon", "scale"},
      {"batch", "heads", "kv_heads"},
@@ -152,7 +153,7 @@ const Registered project(
 const Registered project_grad(
     {"KvdProjectGrad",
      {"x: float", "gain: float", "weight: float", "bias: float", "cos: float", "signed_sin: float",
-      "routes: N * float", "a: N * float", "b: N * float", "inverse: float", "low: float", "dqueries: float",
+      "panels: float", "routes: N * float", "a: N * float", "b: N * float", "inverse: float", "low: float", "dqueries: float",
       "dkeys: float", "dvalues: float", "dpast: float"},
      {"dx: float", "dgain: float", "dweight: float", "dbias: float", "droutes: N * float", "da: N * float",
       "db: N * float"},
@@ -160,15 +161,15 @@ const Registered project_grad(
      {"learned", "through"},
      ProjectGrad});
 const Registered output({"KvdOutput",
-                         {"rows: float", "weight: float", "residual: float", "routes: N * float", "a: N * float",
-                          "b: N * float"},
+                         {"rows: float", "weight: float", "residual: float", "panels: float", "routes: N * float",
+                          "a: N * float", "b: N * float"},
                          {"y: float", "low: float"},
                          {"scale"},
                          {},
                          Output});
 const Registered output_grad({"KvdOutputGrad",
-                              {"rows: float", "weight: float", "routes: N * float", "a: N * float", "b: N * float",
-                               "low: float", "dy: float"},
+                              {"rows: float", "weight: float", "panels: float", "routes: N * float", "a: N * float",
+                               "b: N * float", "low: float", "dy: float"},
                               {"drows: float", "dweight: float", "droutes: N * float", "da: N * float",
                                "db: N * float"},
                               {"scale"},

@@ -16,7 +16,7 @@ export interface DifferentiableOp extends Op {
   /** Inputs that are handed on as further, last outputs: what goes past the op then needs no sum of its own. */
   past?: readonly string[];
   /**
-   * The op of the gradient: it gets some of the inputs and some of the outputs (true), then the slopes of the first
+   * The op of the gradient: it gets some of the inputs (or what is given beside them for it alone) and some of the outputs (true), then the slopes of the first
    * `slopes` outputs and of `past`, and gives the gradients of the inputs named `of`.
    */
   gradient: Op & {
@@ -96,7 +96,7 @@ function project(count: number): DifferentiableOp {
   return {
     op: 'KvdProject',
     ...common,
-    inputs: ['x', 'gain', 'weight', 'bias', ...table, ...adapters],
+    inputs: ['x', 'gain', 'weight', 'bias', ...table, 'panels', ...adapters],
     outputs: 5,
     past: ['x'],
     integers: ['batch', 'heads', 'kv_heads'],
@@ -104,7 +104,7 @@ function project(count: number): DifferentiableOp {
       op: 'KvdProjectGrad',
       ...common,
       integers: ['learned', 'through'],
-      inputs: ['x', 'gain', 'weight', 'bias', ...table, ...adapters],
+      inputs: ['x', 'gain', 'weight', 'bias', ...table, 'backPanels', ...adapters],
       outputs: [false, false, false, true, true, false],
       slopes: 3,
       of: ['x', 'gain', 'weight', 'bias', ...adapters],
@@ -119,13 +119,13 @@ function output(count: number): DifferentiableOp {
   return {
     op: 'KvdOutput',
     ...common,
-    inputs: ['rows', 'weight', 'residual', ...adapters],
+    inputs: ['rows', 'weight', 'residual', 'panels', ...adapters],
     outputs: 2,
     gradient: {
       op: 'KvdOutputGrad',
       ...common,
       integers: ['learned'],
-      inputs: ['rows', 'weight', ...adapters],
+      inputs: ['rows', 'weight', 'backPanels', ...adapters],
       outputs: [false, true],
       slopes: 1,
       of: ['rows', 'weight', ...adapters],

@@ -12,6 +12,9 @@ interface FusedRule {
   flops?(inputs: readonly Shape[], attributes: Attributes): number;
 }
 
+/** Columns of a panel (engine/kernels/panels.h has 32 with AVX-512; others differ by what is behind the last column). */
+const PANEL = 32;
+
 const nothing = (count: number): Shape[] => Array.from({ length: count }, () => [0]);
 const size = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
@@ -90,6 +93,13 @@ const rules: Record<string, FusedRule> = {
     shapes: ([a, b], { learned, through }) => [through === 0 ? [0] : a!, learned === 0 ? [0] : b!],
     flops: ([a, b], { learned, through }) => (through! + learned!) * 2 * a![0]! * size(b!),
   },
+  KvdPack: {
+    shapes: ([matrix], { transposed, parts }) => {
+      const [rows, columns] = matrix as [number, number];
+      const [depth, width] = transposed === 0 ? [rows, columns / parts!] : [columns, rows];
+      return [[parts! * Math.ceil(width / PANEL), depth, PANEL]];
+    },
+  },
   KvdProject: {
     shapes: (inputs, { N, batch, heads, kv_heads }) => {
       const [x, , weight] = inputs as [Shape, Shape, Shape];
@@ -99,35 +109,35 @@ const rules: Record<string, FusedRule> = {
         x[0]! / batch!,
         weight[1]! / (heads! + 2 * kv_heads!),
       ];
-      return [of(heads!), of(kv_heads!), of(kv_heads!), [x[0]!], [x[0]!, ranks(inputs, 6, N!)]];
+      return [of(heads!), of(kv_heads!), of(kv_heads!), [x[0]!], [x[0]!, ranks(inputs, 7, N!)]];
     },
     flops: (inputs, { N }) =>
-      2 * inputs[0]![0]! * size(inputs[2]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 6, N!)),
+      2 * inputs[0]![0]! * size(inputs[2]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 7, N!)),
   },
   KvdProjectGrad: {
     shapes: (inputs, { N, learned, through }) => {
       const [x, gain, weight, bias] = inputs as [Shape, Shape, Shape, Shape];
       const own = learned === 0 ? nothing(3) : [gain, weight, bias[0] === weight[1] ? bias : [0]];
-      return [through === 0 ? [0] : x, ...own, ...inputs.slice(6, 6 + 3 * N!)];
+      return [through === 0 ? [0] : x, ...own, ...inputs.slice(7, 7 + 3 * N!)];
     },
     flops: (inputs, { N, learned, through }) =>
       (through! + learned!) * 2 * inputs[0]![0]! * size(inputs[2]!) +
-      2 * loraFlops(inputs[0]![0]!, adapters(inputs, 6, N!)),
+      2 * loraFlops(inputs[0]![0]!, adapters(inputs, 7, N!)),
   },
   KvdOutput: {
-    shapes: (inputs, { N }) => [inputs[2]!, [inputs[0]![0]!, ranks(inputs, 3, N!)]],
+    shapes: (inputs, { N }) => [inputs[2]!, [inputs[0]![0]!, ranks(inputs, 4, N!)]],
     flops: (inputs, { N }) =>
-      2 * inputs[0]![0]! * size(inputs[1]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 3, N!)),
+      2 * inputs[0]![0]! * size(inputs[1]!) + loraFlops(inputs[0]![0]!, adapters(inputs, 4, N!)),
   },
   KvdOutputGrad: {
     shapes: (inputs, { N, learned }) => [
       inputs[0]!,
       ...(learned === 0 ? nothing(1) : [inputs[1]!]),
-      ...inputs.slice(2, 2 + 3 * N!),
+      ...inputs.slice(3, 3 + 3 * N!),
     ],
     flops: (inputs, { N, learned }) =>
       (1 + learned!) * 2 * inputs[0]![0]! * size(inputs[1]!) +
-      2 * loraFlops(inputs[0]![0]!, adapters(inputs, 2, N!)),
+      2 * loraFlops(inputs[0]![0]!, adapters(inputs, 3, N!)),
   },
   KvdMlp: {
     shapes: ([x, , gateUp], { keep }) => [x!, [x![0]!], [keep === 0 ? 0 : x![0]!, gateUp![1]!]],

@@ -158,6 +158,22 @@ export function fusedCrossEntropy(
   return { value: value as tf.Scalar, slope: slope as tf.Tensor2D };
 }
 
+/** A matrix as products read it, and transposed as their gradients do: what `fusedPack` made, or one number for none. */
+export interface Packed {
+  panels: tf.Tensor;
+  backPanels: tf.Tensor;
+}
+
+/**
+ * A matrix [rows, columns] as products with it read it, for ops that take `Packed`; they give the same without, and then
+ * pack the matrix each time.
+ * @param parts into how many matrices of equal width its columns are split
+ */
+export function fusedPack(matrix: tf.Tensor2D, form: { transposed: 0 | 1; parts: number }): tf.Tensor3D {
+  const op = { op: 'KvdPack', integers: ['transposed', 'parts'] };
+  return runOp(op, [matrix], 1, form)[0] as tf.Tensor3D;
+}
+
 /** Sum of the squares of all numbers in `tensors`, in one op. */
 export function fusedSquares(tensors: readonly tf.Tensor[]): tf.Scalar {
   return runOp({ op: 'KvdSquares', lists: tensors.length }, [...tensors], 1)[0] as tf.Scalar;

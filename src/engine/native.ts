@@ -6,7 +6,7 @@ import { cacheDir } from '../base/paths.js';
 
 export const TENSORFLOW_VERSION = '2.21.0';
 /** Goes up when setup builds something else from the same versions, so that older engines are built anew. */
-const RECIPE = 19;
+const RECIPE = 20;
 export const ADDON_PACKAGE = '@tensorflow/tfjs-node-gpu';
 
 /** `gpu` carries CUDA kernels and works without a GPU too. */

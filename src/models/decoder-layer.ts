@@ -16,6 +16,7 @@ import type { ModelConfig } from './config.js';
 import { addAttention, addMlp, projectHeads } from './layer-parts.js';
 import type { ActiveLora } from './lora.js';
 import { pickRows, type RotaryTable } from './ops.js';
+import type { PackedMatrices } from './packed-matrices.js';
 
 /** One layer's weights, ready to multiply from the right: matrices are [in, out], norms hold their full gain. */
 export interface LayerWeights {
@@ -42,6 +43,7 @@ export interface Layer {
   config: ModelConfig;
   plan: DecoderPlan;
   weights: LayerWeights;
+  packed: PackedMatrices;
 }
 
 /** Queries and keys of a layer's new tokens; the raw ones before rotary embedding, after a norm of their own. */

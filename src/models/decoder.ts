@@ -17,6 +17,7 @@ import {
 } from './decoder-layer.js';
 import type { ActiveLora } from './lora.js';
 import { pickRows, product, rmsNorm, softcap } from './ops.js';
+import { PackedMatrices } from './packed-matrices.js';
 import { RotaryCache } from './rotary-cache.js';
 
 export interface DecoderWeights {
@@ -79,6 +80,7 @@ export class Decoder {
   /** Most logits that a training loss holds at once, 128 MB of them; it makes some eight matrices of that size. */
   logitBlock = 2 ** 25;
   readonly rotary: RotaryCache;
+  readonly packed = new PackedMatrices();
 
   /** @param logitScale factor on the final hidden state; 1 but while pre-training (see training/pretrain). */
   constructor(
@@ -177,7 +179,7 @@ export class Decoder {
         ...(layer === attending && { wanted }),
         constant: layer === 0 && constant,
       };
-      const own = { index: layer, config, plan, weights: this.weights.layers[layer]! };
+      const own = { index: layer, config, plan, weights: this.weights.layers[layer]!, packed: this.packed };
       const run = short ? runForCache : again ? runCheckpointed : runLayer;
       const before = short && last !== undefined && attending < 0 ? pickRows(x, last.wanted) : x;
       const result = tf.tidy(() => run(own, before, here));
@@ -278,5 +280,6 @@ export class Decoder {
   dispose(): void {
     tf.dispose(this.weights as unknown as tf.TensorContainer);
     this.rotary.dispose();
+    this.packed.dispose();
   }
 }

@@ -45,7 +45,7 @@ export function projectHeads(
   { batch, rotary, lora, fuse, constant, observers }: Pass,
   cacheOnly: boolean,
 ): { heads: Heads; past: tf.Tensor2D; packed?: tf.Tensor2D } {
-  const { index, config, weights } = layer;
+  const { index, config, weights, packed: matrices } = layer;
   const { numKvHeads, rmsNormEps } = config;
   const { weight, bias, heads, targets } = projection(layer, cacheOnly);
   const counts = { heads, kvHeads: numKvHeads };
@@ -53,9 +53,12 @@ export function projectHeads(
   if (fuse && plain) {
     const gain = weights.inputNorm;
     const adapters = lora === undefined ? {} : loraInputs(lora, index, targets);
+    const none = matrices.none();
+    // A part of a matrix is made anew each time.
+    const panels = cacheOnly ? { panels: none, backPanels: none } : matrices.of(weight);
     const [query, key, value, , , past] = fused(
       projectOps[(lora === undefined ? 0 : targets.length) as keyof typeof projectOps],
-      { x, gain, weight, bias: bias ?? tf.zeros([1]), ...rotary, ...adapters },
+      { x, gain, weight, bias: bias ?? none, ...rotary, ...panels, ...adapters },
       {
         epsilon: rmsNormEps,
         scale: lora === undefined ? 0 : loraScale(lora.adapter),
@@ -78,7 +81,7 @@ export function projectHeads(
  * @param rows the heads of every token, side by side, [batch·tokens, heads·headDim]
  */
 export function addAttention(
-  { index, config, weights }: Layer,
+  { index, config, weights, packed }: Layer,
   x: tf.Tensor2D,
   rows: tf.Tensor2D,
   { lora, fuse }: Pass,
@@ -90,7 +93,8 @@ export function addAttention(
     const scale = lora === undefined ? 0 : loraScale(lora.adapter);
     const op = outputOps[lora === undefined ? 0 : 1];
     const attributes = { scale, learned: learnedFlag(weight) };
-    return fused(op, { rows, weight, residual: x, ...adapters }, attributes)[0] as tf.Tensor2D;
+    const inputs = { rows, weight, residual: x, ...packed.of(weight), ...adapters };
+    return fused(op, inputs, attributes)[0] as tf.Tensor2D;
   }
   let out = tf.matMul<tf.Tensor2D>(rows, weight);
   if (attentionOutBias) out = tf.add(out, attentionOutBias);
@@ -101,13 +105,14 @@ export function addAttention(
 
 /** The residual stream behind a layer's MLP. */
 export function addMlp(
-  { config, plan, weights }: Layer,
+  { config, plan, weights, packed }: Layer,
   x: tf.Tensor2D,
   { fuse }: Pick<Pass, 'fuse'>,
 ): tf.Tensor2D {
   const { mlpNorm, gateUp, mlpDown, postMlpNorm } = weights;
   if (fuse && postMlpNorm === undefined) {
-    return fusedMlp(x, mlpNorm, gateUp, mlpDown, {
+    const matrices = { gateUp: packed.of(gateUp, 2), down: packed.of(mlpDown) };
+    return fusedMlp(x, mlpNorm, gateUp, mlpDown, matrices, {
       epsilon: config.rmsNormEps,
       gelu: geluFlag[plan.activation],
       learned: learnedFlag(gateUp),

@@ -111,6 +111,10 @@ describe.skipIf(!fusedAvailable())('the parts of a layer as one op each', () => 
     expect(adapted.length).toBe(names);
     expect(all.length).toBe(names + parameters.length);
     adapted.forEach((tensor, i) => expectClose(tensor.dataSync(), expected[i]!.dataSync(), 5e-5));
+    const anew = frozenDecoder(learned);
+    anew.packed.limit = 0;
+    const unpacked = outcome({ ...given, model: anew, parameters: [], fuse: true }, slopes);
+    unpacked.forEach((tensor, i) => expect(tensor.dataSync()).toEqual(adapted[i]!.dataSync()));
     all.forEach((tensor, i) => {
       const reference = expected[i]!.dataSync();
       const most = Math.max(...reference.map(Math.abs));

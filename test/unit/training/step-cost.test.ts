@@ -93,9 +93,12 @@ it.each([
       sample: { id: `${i}`, context: `${i % contexts}`, question: '', answers: [''], tags: [] },
       ...{ context: ids(300), question: ids(32), reference: ids(32), choices: [] },
     }));
-    const peak = await peakBytes(() =>
-      evaluateBatch({ ...request, batchSize: 4, model, tokenizer, ...(adapter && { adapter }) }, batch),
-    );
+    const evaluated = { ...request, batchSize: 4, model, tokenizer, ...(adapter && { adapter }) };
+    // Twice, since the first batch may need most before all matrices are packed.
+    const peak = await peakBytes(async () => {
+      await evaluateBatch(evaluated, batch);
+      await evaluateBatch(evaluated, batch);
+    });
     expect(cost.memory.activations / peak).toBeGreaterThan(0.9);
     expect(cost.memory.activations / peak).toBeLessThan(1.1);
     if (adapter !== undefined) disposeAdapter(method.trainable!, adapter);
