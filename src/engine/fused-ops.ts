@@ -134,7 +134,27 @@ function output(count: number): DifferentiableOp {
   };
 }
 
-/** By the name under which tfjs-core knows them. */
+/**
+ * A gated MLP around the residual stream. `both`, its last output, is as large as all else that the op reads and writes,
+ * and made only where it is to be kept (`keep`).
+ */
+const mlp = {
+  op: 'KvdMlp',
+  inputs: ['x', 'gain', 'gateUp', 'down', 'gateUpPanels', 'downPanels'],
+  outputs: 3,
+  floats: ['epsilon'],
+  integers: ['gelu', 'keep'],
+  gradient: {
+    op: 'KvdMlpGrad',
+    integers: ['gelu', 'learned'],
+    inputs: ['x', 'gain', 'gateUp', 'down', 'gateUpBackPanels', 'downBackPanels'],
+    outputs: [false, true, true],
+    slopes: 1,
+    of: ['x', 'gain', 'gateUp', 'down'],
+  },
+} as const;
+
+/** By the names under which `fused` runs them. */
 export const fusedOps = {
   KvdNorm: {
     op: 'KvdNorm',
@@ -227,6 +247,7 @@ export const fusedOps = {
   KvdProject3: project(3),
   KvdOutput0: output(0),
   KvdOutput1: output(1),
+  KvdMlp: mlp,
 } as const satisfies Record<string, DifferentiableOp>;
 
 export type FusedOp = keyof typeof fusedOps;

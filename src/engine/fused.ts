@@ -1,6 +1,7 @@
 /** Kernels of our own in the native addon (engine/kernels): one op where tfjs-core would need many. */
 import * as tf from '@tensorflow/tfjs-core';
 import { fusedOps, type DifferentiableOp, type FusedOp, type Op } from './fused-ops.js';
+import { another, note, recording, together } from './tape.js';
 
 /** The part of tfjs-node's backend that runs an op by its TensorFlow name. */
 export interface OpRunner {
@@ -16,18 +17,12 @@ export interface OpRunner {
 /** What runs our ops, by the name of the backend that has them. */
 const runners = new Map<string, OpRunner>();
 
-/** Whether what runs now is recorded for a backward pass. */
-export function recording(): boolean {
-  const { gradientDepth, kernelDepth } = tf.engine().state;
-  return gradientDepth > 0 && kernelDepth === 0;
-}
-
 /** Runs an op by its TensorFlow name; what is differentiated does not see it. */
 export function runOp(
   { op, floats = [], integers = [], lists }: Op,
   inputs: tf.TensorInfo[],
   outputs: number,
-  values: Record<string, number> = {},
+  values: Readonly<Record<string, number>> = {},
 ): tf.Tensor[] {
   const runner = runners.get(tf.getBackend())!;
   const { TF_ATTR_FLOAT, TF_ATTR_INT } = runner.binding;
@@ -39,49 +34,8 @@ export function runOp(
   return runner.executeMultipleOutputs(op, attributes, inputs, outputs) as tf.Tensor[];
 }
 
-function registerKernel(kernelName: string, spec: DifferentiableOp, backendName: string): void {
-  const { kernelFunc: another } = tf.getKernel('Identity', backendName);
-  tf.registerKernel({
-    kernelName,
-    backendName,
-    kernelFunc: ({ inputs, attrs, backend }) => {
-      const tensors = spec.inputs.map((input) => inputs[input] as tf.TensorInfo);
-      const outputs = runOp(spec, tensors, spec.outputs, attrs as unknown as Record<string, number>);
-      const past = (spec.past ?? []).map((input) => another({ inputs: { x: inputs[input] }, backend }));
-      return [...outputs, ...past].flat();
-    },
-  });
-}
-
-function registerGradient(kernelName: string, { past = [], gradient }: DifferentiableOp): void {
-  tf.registerGradient({
-    kernelName,
-    inputsToSave: [...gradient.inputs],
-    outputsToSave: [...gradient.outputs],
-    gradFunc: (given, saved, attrs) => {
-      const slopes = [given].flat();
-      const theirs = [...slopes.slice(0, gradient.slopes), ...slopes.slice(slopes.length - past.length)];
-      const inputs = [...saved, ...theirs];
-      const gradients = runOp(
-        gradient,
-        inputs,
-        gradient.of.length,
-        attrs as unknown as Record<string, number>,
-      );
-      return Object.fromEntries([
-        ...gradient.of.map((input, i) => [input, () => gradients[i]!] as const),
-        ...(gradient.straight ?? []).map((input) => [input, () => tf.clone(slopes[0]!)] as const),
-      ]);
-    },
-  });
-}
-
 /** Called by the native engine where it computes on a CPU, for which our kernels are, and by what stands in for it. */
 export function enableFused(runner: OpRunner, backendName = 'tensorflow'): void {
-  for (const [name, spec] of Object.entries(fusedOps)) {
-    if (runners.size === 0) registerGradient(name, spec);
-    registerKernel(name, spec, backendName);
-  }
   runners.set(backendName, runner);
 }
 
@@ -93,17 +47,28 @@ export function fusedAvailable(): boolean {
 /** Runs one of our ops, differentiably; tensors and numbers by the names in `fusedOps`. */
 export function fused(
   name: FusedOp,
-  inputs: Record<string, tf.Tensor>,
-  attributes: Record<string, number>,
+  inputs: Readonly<Record<string, tf.Tensor>>,
+  attributes: Readonly<Record<string, number>>,
 ): tf.Tensor[] {
   const spec: DifferentiableOp = fusedOps[name];
-  if (!recording()) {
-    const tensors = spec.inputs.map((input) => inputs[input]!);
-    const outputs = runOp(spec, tensors, spec.outputs, attributes);
-    return [...outputs, ...(spec.past ?? []).map((input) => inputs[input]!)];
-  }
-  const attrs = attributes as unknown as tf.NamedAttrMap;
-  return tf.engine().runKernel(name, inputs, attrs) as unknown as tf.Tensor[];
+  const { gradient, past = [] } = spec;
+  const named = (names: readonly string[]): tf.Tensor[] => names.map((input) => inputs[input]!);
+  return together(() => {
+    const outputs = runOp(spec, named(spec.inputs), spec.outputs, attributes);
+    if (!recording()) return [...outputs, ...named(past)];
+    const made = [...outputs, ...named(past).map(another)];
+    note({
+      made,
+      slopesTo: [...outputs.slice(0, gradient.slopes), ...made.slice(outputs.length)],
+      read: [...named(gradient.inputs), ...outputs.filter((_, i) => gradient.outputs[i])],
+      of: [...named(gradient.of), ...named(gradient.straight ?? [])],
+      gradients: (read, slopes) => [
+        ...runOp(gradient, [...read, ...slopes], gradient.of.length, attributes),
+        ...(gradient.straight ?? []).map(() => slopes[0]!),
+      ],
+    });
+    return made;
+  });
 }
 
 /**

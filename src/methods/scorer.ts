@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { fused, fusedAvailable, recording } from '../engine/fused.js';
+import { fused, fusedAvailable } from '../engine/fused.js';
+import { recording } from '../engine/tape.js';
 import type { Random } from '../engine/random.js';
 import { flatRows, PAD_POSITION, span, type TokenBatch } from '../models/batch.js';
 import { evenCounts, gatherRows, type KvCache } from '../models/cache.js';

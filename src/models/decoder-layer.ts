@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkpoint } from '../engine/checkpointing.js';
 import { fusedAvailable } from '../engine/fused.js';
+import { together } from '../engine/tape.js';
 import type { DecoderPlan } from './architectures/architecture.js';
 import {
   fusedAttention,
@@ -120,10 +121,21 @@ export function attendsAtOnce({ bias, observers }: Pick<Pass, 'bias' | 'observer
   );
 }
 
+/** Whether all that a layer does with its residual stream are ops of our own. */
+function allOurs({ weights }: Layer, { fuse, join, bias, observers }: Pass): boolean {
+  const { queryNorm, attentionOutBias, postAttentionNorm, postMlpNorm } = weights;
+  const { observeAttention, observeProjections } = observers;
+  const others = [queryNorm, attentionOutBias, postAttentionNorm, postMlpNorm, bias];
+  return fuse && join !== true && [...others, observeAttention, observeProjections].every((x) => x === undefined);
+}
+
 /** A whole layer. */
 export function runLayer(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {
-  const attended = attend(layer, x, pass);
-  return { ...attended, x: addMlp(layer, attended.x, pass) };
+  const run = (): LayerResult => {
+    const attended = attend(layer, x, pass);
+    return { ...attended, x: addMlp(layer, attended.x, pass) };
+  };
+  return allOurs(layer, pass) ? together(run) : run();
 }
 
 function attend(layer: Layer, x: tf.Tensor2D, pass: Pass): LayerResult {

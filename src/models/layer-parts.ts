@@ -1,7 +1,7 @@
 /** The parts of a layer around its attention: one op each where the engine has them, several elsewhere. */
 import * as tf from '@tensorflow/tfjs-core';
 import { fused } from '../engine/fused.js';
-import { fusedMlp } from '../engine/fused-mlp.js';
+import { recording } from '../engine/tape.js';
 import { splitHeads, type Heads } from './attention.js';
 import type { Layer, Pass } from './decoder-layer.js';
 import { addLora, loraInputs, loraScale, type LoraTarget } from './lora.js';
@@ -111,12 +111,12 @@ export function addMlp(
 ): tf.Tensor2D {
   const { mlpNorm, gateUp, mlpDown, postMlpNorm } = weights;
   if (fuse && postMlpNorm === undefined) {
-    const matrices = { gateUp: packed.of(gateUp, 2), down: packed.of(mlpDown) };
-    return fusedMlp(x, mlpNorm, gateUp, mlpDown, matrices, {
-      epsilon: config.rmsNormEps,
-      gelu: geluFlag[plan.activation],
-      learned: learnedFlag(gateUp),
-    });
+    const [first, second] = [packed.of(gateUp, 2), packed.of(mlpDown)];
+    const panels = { gateUpPanels: first.panels, downPanels: second.panels };
+    const backPanels = { gateUpBackPanels: first.backPanels, downBackPanels: second.backPanels };
+    const inputs = { x, gain: mlpNorm, gateUp, down: mlpDown, ...panels, ...backPanels };
+    const flags = { gelu: geluFlag[plan.activation], keep: recording() ? 1 : 0, learned: learnedFlag(gateUp) };
+    return fused('KvdMlp', inputs, { epsilon: config.rmsNormEps, ...flags })[0] as tf.Tensor2D;
   }
   const both = tf.matMul<tf.Tensor2D>(rmsNorm(x, mlpNorm, config.rmsNormEps), gateUp);
   let mlp = tf.matMul<tf.Tensor2D>(gatedActivations[plan.activation](both), mlpDown);

@@ -1,6 +1,7 @@
 /** Frozen matrices as the engine's products read them, packed once and not anew in every op. */
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedPack, recording, type Packed } from '../engine/fused.js';
+import { fusedPack, type Packed } from '../engine/fused.js';
+import { recording } from '../engine/tape.js';
 
 export class PackedMatrices {
   /** Most bytes of packed matrices: those of larger models, which would need as much again, are packed anew. */
