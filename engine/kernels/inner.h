@@ -143,9 +143,11 @@ struct Inner {
   // share · cross entropy of a row of logits; writes its gradient [count].
   float (*cross_entropy)(const float* logits, int count, int label, float share, float* slope);
 
-  void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* first,
-                const float* second, const float* gradient, float* new_parameter, float* new_first,
-                float* new_second);
+  // Moments are updated where they stand.
+  void (*adamw)(int64_t count, const float* settings, const float* parameter, const float* gradient, float* first,
+                float* second, float* new_parameter);
+  // The sum of squares, in double precision.
+  double (*squares)(const float* x, int64_t count);
 
   // C[rows, columns] = A[rows, depth] · B[depth, columns] for few rows, each of which gets the same as alone.
   void (*few_rows)(int rows, int columns, int depth, const float* a, int64_t a_row, const float* b, int64_t b_row,

@@ -14,8 +14,8 @@
 namespace kvd {
 namespace {
 
-void AdamW(int64_t count, const float* settings, const float* parameter, const float* first, const float* second,
-           const float* gradient, float* new_parameter, float* new_first, float* new_second) {
+void AdamW(int64_t count, const float* settings, const float* parameter, const float* gradient, float* first,
+           float* second, float* new_parameter) {
   const float beta1 = settings[0], rest1 = settings[1], beta2 = settings[2], rest2 = settings[3];
   const float epsilon = settings[4], correction2 = settings[5], step = settings[6], kept = settings[7];
   const float clipped = settings[8];
@@ -24,11 +24,23 @@ void AdamW(int64_t count, const float* settings, const float* parameter, const f
     const vf slope = LoadSome(gradient + i, some) * clipped;
     const vf m = LoadSome(first + i, some) * beta1 + slope * rest1;
     const vf v = LoadSome(second + i, some) * beta2 + (slope * slope) * rest2;
-    StoreSome(new_first + i, m, some);
-    StoreSome(new_second + i, v, some);
+    StoreSome(first + i, m, some);
+    StoreSome(second + i, v, some);
     const vf moved = m / (Root(v) / correction2 + epsilon) * step;
     StoreSome(new_parameter + i, LoadSome(parameter + i, some) * kept - moved, some);
   }
+}
+
+double Squares(const float* x, int64_t count) {
+  // Chains of additions that do not wait for each other.
+  double sums[kLanes] = {};
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const vf some = LoadSome(x + i, count - i < kLanes ? static_cast<int>(count - i) : kLanes);
+    for (int j = 0; j < kLanes; j++) sums[j] += double(some[j]) * some[j];
+  }
+  double sum = 0;
+  for (int j = 0; j < kLanes; j++) sum += sums[j];
+  return sum;
 }
 
 }  // namespace
@@ -39,6 +51,6 @@ const Inner KVD_INNER = {
     AttendFew,    AttendBackward,    AddProduct,   kPanel,           PackPanel<kPanel>, kTall,
     PackPanel<kTall>, kTallFetched,  AddTall,      KVD_TILE_ROWS,    PackRows,          Multiply,
     ProductOfTiles, GatedForward,    GatedBackward, MixedKl,         CrossEntropy,      AdamW,
-    FewRows,      FewDots,           SoftCap};
+    Squares,      FewRows,           FewDots,      SoftCap};
 
 }  // namespace kvd

@@ -147,7 +147,7 @@ const rules: Record<string, FusedRule> = {
     shapes: ([x, ...weights], { learned }) => [x!, ...(learned === 0 ? nothing(3) : weights.slice(0, 3))],
     flops: ([x, , gateUp, down], { learned }) => (1 + learned!) * 2 * x![0]! * (size(gateUp!) + size(down!)),
   },
-  KvdAdamW: { shapes: (inputs, { N }) => inputs.slice(1, 1 + 3 * N!) },
+  KvdAdamW: { shapes: (inputs, { N }) => inputs.slice(1, 1 + N!) },
   KvdStandardise: { shapes: ([scores]) => [scores!, scores!.slice(0, 2), scores!.slice(0, 2)] },
   KvdStandardiseGrad: { shapes: ([scores]) => [scores!] },
   KvdTakeRows: { shapes: ([x, rows]) => [[rows![0]!, x![1]!]] },

@@ -72,10 +72,11 @@ export function fused(
 }
 
 /**
- * AdamW's update of all parameters (Loshchilov & Hutter 2019), in one op.
+ * AdamW's update of all parameters (Loshchilov & Hutter 2019), in one op. Moments are updated where they stand: nothing
+ * else may share their memory.
  * @param settings β1, 1 − β1, β2, 1 − β2, ε, root of the second moment's correction, rate over the first moment's
  *   correction, share of the parameters that decay leaves, factor on the gradients
- * @returns new parameters, first and second moments
+ * @returns new parameters
  */
 export function fusedAdamW(
   settings: readonly number[],
@@ -83,11 +84,9 @@ export function fusedAdamW(
   first: readonly tf.Tensor[],
   second: readonly tf.Tensor[],
   gradients: readonly tf.Tensor[],
-): [tf.Tensor[], tf.Tensor[], tf.Tensor[]] {
-  const count = parameters.length;
+): tf.Tensor[] {
   const inputs = [tf.tensor1d([...settings]), ...parameters, ...first, ...second, ...gradients];
-  const updated = runOp({ op: 'KvdAdamW', lists: count }, inputs, 3 * count);
-  return [updated.slice(0, count), updated.slice(count, 2 * count), updated.slice(2 * count)];
+  return runOp({ op: 'KvdAdamW', lists: parameters.length }, inputs, parameters.length);
 }
 
 /**

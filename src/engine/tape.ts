@@ -93,33 +93,43 @@ function nodeOf(own: readonly Step[], results: readonly tf.Tensor[]): TapeNode {
     gradient: (given) => {
       const gradients = tf.tidy(() => {
         const slopes = slopesOf(own, reads, outputs, given);
-        // What came in is somebody else's.
-        const apart = (slope: tf.Tensor): tf.Tensor => (given.includes(slope) ? another(slope) : slope);
-        return sources.map((tensor) => apart(slopes.get(tensor) ?? tf.zeros(tensor.shape)));
+        return sources.map((tensor) => slopes.get(tensor) ?? []);
       });
       tf.dispose([...saved.values()]);
-      return Object.fromEntries(sources.map(({ id }, i) => [id, () => gradients[i]!]));
+      // Asked for where tfjs-core wants it: a sum that nobody wants is not made.
+      const gradientOf = ({ shape }: tf.Tensor, parts: tf.Tensor[]): tf.Tensor => {
+        const whole = total(parts, shape);
+        // What came in is somebody else's.
+        return given.includes(whole) ? another(whole) : whole;
+      };
+      return Object.fromEntries(sources.map((tensor, i) => [tensor.id, () => gradientOf(tensor, gradients[i]!)]));
     },
   };
 }
 
-/** Slopes of all tensors that steps read, from those of their results. */
+function total(parts: readonly tf.Tensor[], shape: number[]): tf.Tensor {
+  return parts.length === 0 ? tf.zeros(shape) : parts.reduce((sum, part) => tf.add(sum, part));
+}
+
+/** What the slopes of all tensors that steps read are the sums of, from those of their results. */
 function slopesOf(
   own: readonly Step[],
   reads: readonly tf.Tensor[][],
   outputs: readonly tf.Tensor[],
   given: readonly (tf.Tensor | null)[],
-): Map<tf.Tensor, tf.Tensor> {
-  const slopes = new Map<tf.Tensor, tf.Tensor>();
-  outputs.forEach((output, i) => given[i] && slopes.set(output, given[i]));
+): Map<tf.Tensor, tf.Tensor[]> {
+  const slopes = new Map<tf.Tensor, tf.Tensor[]>();
+  const add = (tensor: tf.Tensor, slope: tf.Tensor): void => {
+    const known = slopes.get(tensor);
+    if (known === undefined) slopes.set(tensor, [slope]);
+    else known.push(slope);
+  };
+  outputs.forEach((output, i) => given[i] && add(output, given[i]));
   for (let i = own.length - 1; i >= 0; i--) {
     const { slopesTo, of, gradients } = own[i]!;
     if (!slopesTo.some((tensor) => slopes.has(tensor))) continue;
-    const theirs = slopesTo.map((tensor) => slopes.get(tensor) ?? tf.zeros(tensor.shape));
-    gradients(reads[i]!, theirs).forEach((gradient, k) => {
-      const before = slopes.get(of[k]!);
-      slopes.set(of[k]!, before === undefined ? gradient : tf.add(before, gradient));
-    });
+    const theirs = slopesTo.map((tensor) => total(slopes.get(tensor) ?? [], tensor.shape));
+    gradients(reads[i]!, theirs).forEach((gradient, k) => add(of[k]!, gradient));
   }
   return slopes;
 }

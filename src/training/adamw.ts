@@ -70,12 +70,12 @@ export class AdamW {
   private updateAtOnce(gradients: NamedGradients, settings: readonly number[]): void {
     const names = Object.keys(this.parameters);
     const given = names.map((name) => gradientOf(gradients, name));
-    const variables = [this.parameters, this.first, this.second].map((all) =>
+    const [parameters, first, second] = [this.parameters, this.first, this.second].map((all) =>
       names.map((name) => all[name]!),
-    );
+    ) as [tf.Variable[], tf.Variable[], tf.Variable[]];
     tf.tidy(() => {
-      const updated = fusedAdamW(settings, variables[0]!, variables[1]!, variables[2]!, given);
-      updated.forEach((tensors, kind) => tensors.forEach((tensor, i) => variables[kind]![i]!.assign(tensor)));
+      const updated = fusedAdamW(settings, parameters, first, second, given);
+      updated.forEach((tensor, i) => parameters[i]!.assign(tensor));
     });
   }
 
