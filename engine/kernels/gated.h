@@ -31,9 +31,8 @@ void GatedForward(const GatedShape& shape, int rows, const float* tiles, const f
 }
 
 void GatedBackward(const GatedShape& shape, int rows, const float* tiles, const float* down, const KeptPanels& kept,
-                   const GatedSlopes& slopes, float* both) {
+                   const GatedPanels& learned, float* both) {
   const int width = shape.width, hidden = shape.hidden;
-  const bool learned = slopes.gated != nullptr;
   float* strip = Scratch(int64_t(rows) * kPanel);
   for (int n = 0; n < width; n += kPanel) {
     const int64_t panel = n / kPanel;
@@ -41,10 +40,9 @@ void GatedBackward(const GatedShape& shape, int rows, const float* tiles, const 
     PanelProduct(rows, hidden, tiles, down + int64_t(n) * hidden, strip, kPanel);
     for (int m = 0; m < rows; m += KVD_TILE_ROWS) {
       const int some = rows - m < KVD_TILE_ROWS ? rows - m : KVD_TILE_ROWS;
-      const float *gates = kept.gate + panel * kept.apart + m * kPanel, *ups = kept.up + panel * kept.apart + m * kPanel;
+      float *gates = kept.gate + panel * kept.apart + m * kPanel, *ups = kept.up + panel * kept.apart + m * kPanel;
       float own[2][KVD_TILE_ROWS * kPanel], again[KVD_TILE_ROWS * kPanel];
-      float* dgate = learned ? slopes.gate + panel * kept.apart + m * kPanel : own[0];
-      float* dup = learned ? slopes.up + panel * kept.apart + m * kPanel : own[1];
+      float *dgate = learned.gated != nullptr ? gates : own[0], *dup = learned.gated != nullptr ? ups : own[1];
       for (int i = 0; i < some * kPanel; i += kLanes) {
         const GateSlopes slope(Load(gates + i), Load(ups + i), Load(strip + m * kPanel + i), shape.gelu);
         Store(dgate + i, slope.gate);
@@ -55,10 +53,10 @@ void GatedBackward(const GatedShape& shape, int rows, const float* tiles, const 
       PutTile(some, dgate, count, n, tile);
       PutTile(some, dup, count, width + n, tile);
       // Panels of both kinds are whole quarters of vectors wide, but not each of the one kind several of the other.
-      for (int i = 0; learned && i < count; i += 4) {
+      for (int i = 0; learned.gated != nullptr && i < count; i += 4) {
         const int64_t at = (n + i) / kTall, column = (n + i) % kTall;
         for (int r = 0; r < some; r++)
-          _mm_storeu_ps(slopes.gated + at * slopes.tall_apart + (m + r) * kTall + column,
+          _mm_storeu_ps(learned.gated + at * learned.apart + (m + r) * kTall + column,
                         _mm_loadu_ps(again + r * kPanel + i));
       }
     }

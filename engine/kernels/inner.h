@@ -50,11 +50,11 @@ struct KeptPanels {
   int64_t apart;
 };
 
-// Where the gradients of matrices find their summands: slopes as those panels, what was gated as panels of `tall`
-// columns that begin `tall_apart` floats behind each other. Null where nothing is learned.
-struct GatedSlopes {
-  float *gate, *up, *gated;
-  int64_t tall_apart;
+// Where the gradient of `down` finds its summands: what was gated, as panels of `tall` columns that begin `apart` floats
+// behind each other. Null where nothing is learned.
+struct GatedPanels {
+  float* gated;
+  int64_t apart;
 };
 
 struct Inner {
@@ -131,9 +131,9 @@ struct Inner {
   void (*gated_forward)(const GatedShape& shape, int rows, const float* tiles, const float* gate, const float* up,
                         const KeptPanels& kept, float* gated);
   // From tiles of the slopes of what went through `down` to tiles of those of h · gate and h · up, side by side; `down`
-  // is packed transposed.
+  // is packed transposed. Where something is learned, these slopes take the place of what was kept, too.
   void (*gated_backward)(const GatedShape& shape, int rows, const float* tiles, const float* down,
-                         const KeptPanels& kept, const GatedSlopes& slopes, float* both);
+                         const KeptPanels& kept, const GatedPanels& learned, float* both);
 
   // share · (λ·KL(p‖q) + (1 − λ)·KL(q‖p)) of the distributions of two rows of logits, p = teacher; writes its gradient in
   // the student's [count].

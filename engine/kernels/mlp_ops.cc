@@ -49,13 +49,14 @@ void Mlp(Run& run, const Attributes& attributes) {
   });
 }
 
+// What was kept is used up: its slopes take its place where matrices are learned.
 // Inputs: x, gain, gate_up, down, both matrices transposed as panels (or one number each for none), the norm's factors, h · gate_up as it was kept, dy. Outputs: dx, and the gradients of
 // gain and matrices where they are learned (else no numbers).
 void MlpGrad(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), width = run.Dim(3, 0);
   const bool gelu = attributes.i[0] != 0, learned = attributes.i[1] != 0;
   const float *x = run.In(0), *gain = run.In(1), *inverse = run.In(6), *dy = run.In(8);
-  const KeptPanels kept = Panels(const_cast<float*>(run.In(7)), rows, width);
+  const KeptPanels kept = Panels(run.InPlace(7), rows, width);
   const Factor from_gate_up(run.In(2), 2 * width, hidden, true, 2 * width, run.Panels(4));
   const Factor from_down(run.In(3), hidden, width, true, hidden, run.Panels(5));
   const GatedShape shape = {static_cast<int>(hidden), static_cast<int>(width), gelu};
@@ -63,15 +64,15 @@ void MlpGrad(Run& run, const Attributes& attributes) {
   const int64_t summed = learned ? rows : 0;
   using Columns = Summand::Columns;
   Summand normed(summed, hidden, Columns::kRows), slopes(summed, hidden, Columns::kColumns);
-  Summand gate_slopes(summed, width, Columns::kColumns), up_slopes(summed, width, Columns::kColumns);
+  Summand gate_slopes(summed, width, Columns::kColumns, kept.gate), up_slopes(summed, width, Columns::kColumns, kept.up);
   Summand gated(summed, width, Columns::kRows);
   const Floats norm_slopes = NewFloats(summed * hidden);
   ForRows(rows, hidden, [&](int64_t first, int64_t count, float* dnormed) {
     const Floats both = NewFloats(TiledFloats(count, 2 * width));
     const float *from = x + first * hidden, *slope = dy + first * hidden;
     const int some = static_cast<int>(count);
-    GatedSlopes to = {};
-    if (learned) to = {gate_slopes.At(first), up_slopes.At(first), gated.At(first), gated.Apart()};
+    GatedPanels to = {};
+    if (learned) to = {gated.At(first), gated.Apart()};
     inner().gated_backward(shape, some, Tiles(count, hidden, slope).get(), from_down.Panels(), From(first, kept), to,
                            both.get());
     from_gate_up.Multiply(count, both.get(), nullptr, dnormed);

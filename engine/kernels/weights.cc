@@ -19,11 +19,16 @@ constexpr int64_t kRows = 256;
 
 }  // namespace
 
-Summand::Summand(int64_t rows, int64_t columns, Columns become)
-    : become_(become), rows_(rows), columns_(columns), width_(become == Columns::kRows ? inner().tall : inner().panel),
-      panels_(Parts(columns, width_)), packed_(NewFloats(rows * panels_ * width_)) {}
+Summand::Summand(int64_t rows, int64_t columns, Columns become) : Summand(rows, columns, become, nullptr) {
+  own_ = NewFloats(rows * panels_ * width_);
+  packed_ = own_.get();
+}
 
-float* Summand::Panel(int64_t i, int64_t row) const { return packed_.get() + (i * rows_ + row) * width_; }
+Summand::Summand(int64_t rows, int64_t columns, Columns become, float* panels)
+    : become_(become), rows_(rows), columns_(columns), width_(become == Columns::kRows ? inner().tall : inner().panel),
+      panels_(Parts(columns, width_)), packed_(panels) {}
+
+float* Summand::Panel(int64_t i, int64_t row) const { return packed_ + (i * rows_ + row) * width_; }
 
 void Summand::Take(int64_t first, int64_t count, const float* x) {
   const auto pack = become_ == Columns::kRows ? inner().pack_tall : inner().pack_panel;

@@ -17,6 +17,8 @@ class Summand {
   enum class Columns { kRows, kColumns };
 
   Summand(int64_t rows, int64_t columns, Columns become);
+  // One whose panels stand in the caller's memory.
+  Summand(int64_t rows, int64_t columns, Columns become, float* panels);
 
   // Takes in `count` rows from row `first` on; of x they are the first.
   void Take(int64_t first, int64_t count, const float* x);
@@ -32,8 +34,9 @@ class Summand {
 
   Columns become_;
   int64_t rows_, columns_, width_, panels_;
+  Floats own_;
   // [panels, rows, width]
-  Floats packed_;
+  float* packed_;
 };
 
 // The gradient of a matrix through which x went, x transposed · dy, whose rows are `row` apart.
