@@ -10,7 +10,7 @@ namespace {
 
 // Rows of one group at least, and groups at most: each has sums as large as the matrices.
 constexpr int64_t kFewestRows = 128, kMostGroups = 16;
-// Rows that are taken in at once.
+// Rows that are taken in at once, at most.
 constexpr int64_t kRows = 64;
 // Sums over the groups that one thread takes at a time.
 constexpr int64_t kSums = 4096;
@@ -67,7 +67,8 @@ AdapterGradients::AdapterGradients(Run& run, const Adapters& adapters, int input
     : run_(run), adapters_(adapters), input_(input), output_(output), low_(adapters.Low()),
       rank_width_(inner().padded(static_cast<int>(adapters.rank))) {
   const Adapters& l = adapters;
-  group_ = std::max(kFewestRows, Parts(l.rows, kMostGroups));
+  const int64_t tile = inner().tile;
+  group_ = Parts(std::max(kFewestRows, Parts(l.rows, kMostGroups)), tile) * tile;
   groups_ = l.n == 0 ? 0 : Parts(l.rows, group_);
   size_ = ASize() + l.rank * l.out;
   sums_ = NewFloats(groups_ * size_);
@@ -91,12 +92,13 @@ void AdapterGradients::ForRows(const std::function<void(int64_t, int64_t, float*
     kvd::ForRows(adapters_.rows, 0, rows);
     return;
   }
+  const int64_t together = kRows / inner().tile * inner().tile;
   ParallelFor(groups_, [&](int64_t group) {
     const int64_t end = std::min(adapters_.rows, (group + 1) * group_);
     float* own = sums_.get() + group * size_;
     std::fill_n(own, size_, 0.0f);
-    for (int64_t first = group * group_; first < end; first += kRows)
-      rows(first, std::min(kRows, end - first), own);
+    for (int64_t first = group * group_; first < end; first += together)
+      rows(first, std::min(together, end - first), own);
   });
 }
 

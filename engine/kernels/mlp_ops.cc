@@ -66,7 +66,7 @@ void MlpGrad(Run& run, const Attributes& attributes) {
   Summand normed(summed, hidden, Columns::kRows), slopes(summed, hidden, Columns::kColumns);
   Summand gate_slopes(summed, width, Columns::kColumns, kept.gate), up_slopes(summed, width, Columns::kColumns, kept.up);
   Summand gated(summed, width, Columns::kRows);
-  const Floats norm_slopes = NewFloats(summed * hidden);
+  GainGradient gain_gradient(summed, hidden);
   ForRows(rows, hidden, [&](int64_t first, int64_t count, float* dnormed) {
     const Floats both = NewFloats(TiledFloats(count, 2 * width));
     const float *from = x + first * hidden, *slope = dy + first * hidden;
@@ -79,7 +79,7 @@ void MlpGrad(Run& run, const Attributes& attributes) {
     inner().norm_input_gradient(from, gain, inverse + first, dnormed, count, shape.hidden, slope, dx + first * hidden);
     if (!learned) return;
     slopes.Take(first, count, slope);
-    std::copy_n(dnormed, count * hidden, norm_slopes.get() + first * hidden);
+    gain_gradient.Take(first, count, from, inverse + first, dnormed);
     inner().norm_again(from, gain, inverse + first, count, shape.hidden, dnormed);
     normed.Take(first, count, dnormed);
   });
@@ -87,7 +87,7 @@ void MlpGrad(Run& run, const Attributes& attributes) {
     for (int i = 1; i <= 3; i++) run.Out(i, {0});
     return;
   }
-  GainGradient(rows, hidden, x, inverse, norm_slopes.get(), run.OutLike(1, 1));
+  gain_gradient.Sum(run.OutLike(1, 1));
   float* dgate_up = run.OutLike(2, 2);
   Sum({{normed, gate_slopes, dgate_up, 2 * width},
        {normed, up_slopes, dgate_up + width, 2 * width},

@@ -60,7 +60,7 @@ void ProjectGrad(Run& run, const Attributes& attributes) {
   AdapterGradients gradients(run, adapters, 7, 4);
   const int64_t summed = learned ? rows : 0;
   Summand inputs(summed, hidden, Summand::Columns::kRows), slopes(summed, out, Summand::Columns::kColumns);
-  const Floats norm_slopes = NewFloats(summed * hidden);
+  GainGradient gain_gradient(summed, hidden);
   gradients.ForRows([&](int64_t first, int64_t count, float* own) {
     const Floats scratch = NewFloats(count * (2 * hidden + out));
     float *normed = scratch.get(), *dnormed = normed + count * hidden, *packed = dnormed + count * hidden;
@@ -77,14 +77,14 @@ void ProjectGrad(Run& run, const Attributes& attributes) {
     if (!learned) return;
     inputs.Take(first, count, normed);
     slopes.Take(first, count, packed);
-    std::copy_n(dnormed, count * hidden, norm_slopes.get() + first * hidden);
+    gain_gradient.Take(first, count, from, inverse + first, dnormed);
   });
   gradients.Finish();
   if (!learned) {
     for (int i = 1; i <= 3; i++) run.Out(i, {0});
     return;
   }
-  GainGradient(rows, hidden, x, inverse, norm_slopes.get(), run.OutLike(1, 1));
+  gain_gradient.Sum(run.OutLike(1, 1));
   Sum({{inputs, slopes, run.OutLike(2, 2), out}});
   if (biased) BiasGradient(slopes, run.OutLike(3, 3));
   else run.Out(3, {0});

@@ -1,6 +1,7 @@
 // RMSNorm, gated activations, and rows by number.
 #include <algorithm>
 
+#include "factor.h"
 #include "inner.h"
 #include "op.h"
 #include "pool.h"
@@ -9,7 +10,7 @@
 namespace kvd {
 namespace {
 
-// Rows that one thread does at a time; a number, so that sums over them do not depend on the threads.
+// Rows that one thread does at a time.
 constexpr int64_t kRows = 256;
 
 bool Within(const int32_t* rows, int64_t count, int64_t all) {
@@ -30,12 +31,13 @@ void NormGrad(Run& run, const Attributes&) {
   const int64_t rows = run.Dim(0, 0), width = run.Dim(0, 1);
   const float *x = run.In(0), *gain = run.In(1), *inverse = run.In(2), *dy = run.In(3);
   float* dx = run.OutLike(0, 0);
-  ParallelFor(Parts(rows, kRows), [&](int64_t piece) {
-    const int64_t first = piece * kRows, count = std::min(kRows, rows - first);
-    inner().norm_input_gradient(x + first * width, gain, inverse + first, dy + first * width, count, width, nullptr,
-                                dx + first * width);
+  GainGradient gain_gradient(rows, width);
+  ForRows(rows, 0, [&](int64_t first, int64_t count, float*) {
+    const float *from = x + first * width, *slope = dy + first * width;
+    inner().norm_input_gradient(from, gain, inverse + first, slope, count, width, nullptr, dx + first * width);
+    gain_gradient.Take(first, count, from, inverse + first, slope);
   });
-  GainGradient(rows, width, x, inverse, dy, run.Out(1, {width}));
+  gain_gradient.Sum(run.Out(1, {width}));
 }
 
 void Gate(Run& run, const Attributes& attributes) {

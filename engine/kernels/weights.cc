@@ -14,8 +14,6 @@ constexpr int64_t kDepth = 256;
 // Pieces of gradients for each thread, since threads are seldom equally fast; but each has so many panels at least,
 // since it reads all of the other side.
 constexpr int64_t kPieces = 8, kFewest = 2;
-// Rows of a norm that one thread adds up at a time.
-constexpr int64_t kRows = 256;
 
 }  // namespace
 
@@ -126,16 +124,22 @@ void BiasGradient(const Summand& dy, float* gradient) {
   });
 }
 
-void GainGradient(int64_t rows, int64_t width, const float* x, const float* inverse, const float* dy,
-                  float* gradient) {
-  std::vector<float> sums(Parts(rows, kRows) * width, 0.0f);
-  ParallelFor(Parts(rows, kRows), [&](int64_t piece) {
-    const int64_t first = piece * kRows;
-    inner().norm_gain_gradient(x + first * width, inverse + first, dy + first * width, std::min(kRows, rows - first),
-                               static_cast<int>(width), sums.data() + piece * width);
-  });
-  std::fill_n(gradient, width, 0.0f);
-  for (size_t i = 0; i < sums.size(); i++) gradient[i % width] += sums[i];
+GainGradient::GainGradient(int64_t rows, int64_t width)
+    : width_(width), tiles_(Parts(rows, inner().tile)), sums_(NewFloats(tiles_ * width)) {}
+
+void GainGradient::Take(int64_t first, int64_t count, const float* x, const float* inverse, const float* dy) {
+  const int64_t tile = inner().tile;
+  for (int64_t r = 0; r < count; r += tile) {
+    float* sums = sums_.get() + (first + r) / tile * width_;
+    std::fill_n(sums, width_, 0.0f);
+    inner().norm_gain_gradient(x + r * width_, inverse + r, dy + r * width_, std::min(tile, count - r),
+                               static_cast<int>(width_), sums);
+  }
+}
+
+void GainGradient::Sum(float* gradient) const {
+  std::fill_n(gradient, width_, 0.0f);
+  for (int64_t t = 0; t < tiles_; t++) inner().add_rows(gradient, sums_.get() + t * width_, width_, gradient);
 }
 
 }  // namespace kvd

@@ -51,9 +51,21 @@ void Sum(const std::vector<MatrixGradient>& gradients);
 // That of a bias: the sum of dy.
 void BiasGradient(const Summand& dy, float* gradient);
 
-// That of the gain [width] of a norm of x [rows, width] which left the factors `inverse` [rows].
-void GainGradient(int64_t rows, int64_t width, const float* x, const float* inverse, const float* dy,
-                  float* gradient);
+// That of the gain [width] of a norm of x [rows, width] which left the factors `inverse` [rows]: sums over the rows of
+// each tile, and of those sums, so that it does not matter which rows come together.
+class GainGradient {
+ public:
+  GainGradient(int64_t rows, int64_t width);
+
+  // Takes in `count` rows from row `first` on, which begins a tile; of x, inverse and dy they are the first.
+  void Take(int64_t first, int64_t count, const float* x, const float* inverse, const float* dy);
+  void Sum(float* gradient) const;
+
+ private:
+  int64_t width_, tiles_;
+  // [tiles, width]
+  Floats sums_;
+};
 
 }  // namespace kvd
 

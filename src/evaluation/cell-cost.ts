@@ -108,6 +108,8 @@ export function cellCost(request: CellRequest, fused: boolean): Promise<CellCost
       memory.dispose();
       return backend.work;
     };
+    // The first batch has the model's matrices packed, which later ones find.
+    await run(1);
     const work: CellCost['work'] = [await run(1), await run(1 + FURTHER)];
     const activations = backend.peak - held;
     if (adapter !== undefined) disposeAdapter(method.trainable!, adapter);

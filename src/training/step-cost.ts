@@ -69,13 +69,15 @@ export function stepCost<A extends Adapter>(
     const optimiser = new AdamW(course.trained, options);
     const optimiserBytes = grown();
     backend.peak = backend.live;
-    const work = [1, 2].map((count) => {
-      if (count > options.gradient_accumulation_steps) return [];
+    const workOf = (count: number): Work[] => {
       backend.work = [];
       const step = 1 + (options.fold_warmup_steps ?? 0);
       takeStep(course, optimiser, batchesOf(options, lengths, count), step, '');
       return backend.work;
-    }) as StepCost['work'];
+    };
+    // The first step has the model's matrices packed, which later ones find.
+    workOf(1);
+    const work: StepCost['work'] = [workOf(1), options.gradient_accumulation_steps > 1 ? workOf(2) : []];
     const trained = Object.values(course.trained).reduce((sum, { size }) => sum + size, 0);
     const beside = backend.peak - stages.at(-1)!;
     optimiser.dispose();
