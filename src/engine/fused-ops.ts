@@ -135,8 +135,8 @@ function output(count: number): DifferentiableOp {
 }
 
 /**
- * A gated MLP around the residual stream. `both`, its last output, is as large as all else that the op reads and writes,
- * and made only where it is to be kept (`keep`).
+ * A gated MLP around the residual stream. Its last output, as large as all else that the op reads and writes, is made only
+ * where it is to be kept for the gradient (`keep`), which uses it up: it puts slopes in its place.
  */
 const mlp = {
   op: 'KvdMlp',
