@@ -10,7 +10,7 @@ export interface Step {
   read: tf.Tensor[];
   /** Tensors whose gradients `gradients` gives, in this order. */
   of: tf.Tensor[];
-  gradients(read: tf.Tensor[], slopes: tf.Tensor[]): tf.Tensor[];
+  gradients: (read: tf.Tensor[], slopes: tf.Tensor[]) => tf.Tensor[];
 }
 
 /** A node as tfjs-core walks them; null where no slope came to an output. */
