@@ -41,7 +41,8 @@ class AdapterGradients {
   // The gradients of the routes go to the outputs from number `output` on, then those of the a's and b's.
   AdapterGradients(Run& run, const Adapters& adapters, int input, int output);
 
-  // Calls rows(first, count, own) for all rows, a few whole tiles at a time, on all threads; `own` is to be handed to `Add`.
+  // Calls rows(first, count, own) for all rows, a few whole tiles at a time, on all threads; `own` is to be handed to
+  // `Add`.
   void ForRows(const std::function<void(int64_t, int64_t, float*)>& rows);
   // Takes `count` rows in: x, their low-rank images, and the slopes of what was added to, also as tiles. Adds to dx
   // unless that is null.

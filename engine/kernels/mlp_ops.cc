@@ -1,5 +1,4 @@
 // A decoder layer's gated MLP around the residual stream: x + (activation(h G) · (h U)) D, h = norm(x).
-#include <algorithm>
 
 #include "factor.h"
 #include "inner.h"
@@ -23,8 +22,8 @@ KeptPanels From(int64_t first, const KeptPanels& all) {
 }
 
 // Inputs: x [rows, hidden], gain, gate_up [hidden, 2·width], down [width, hidden], both matrices as panels, gate's
-// before up's (or one number each for none). Outputs: y, the norm's
-// factors [rows], and h · gate_up where it is to be kept for the gradient, as panels (else no rows of it).
+// before up's (or one number each for none). Outputs: y, the norm's factors [rows], and h · gate_up where it is to be
+// kept for the gradient, as panels (else no rows of it).
 void Mlp(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), width = run.Dim(3, 0);
   const bool gelu = attributes.i[0] != 0, keep = attributes.i[1] != 0;
@@ -49,9 +48,9 @@ void Mlp(Run& run, const Attributes& attributes) {
   });
 }
 
-// What was kept is used up: its slopes take its place where matrices are learned.
-// Inputs: x, gain, gate_up, down, both matrices transposed as panels (or one number each for none), the norm's factors, h · gate_up as it was kept, dy. Outputs: dx, and the gradients of
-// gain and matrices where they are learned (else no numbers).
+// Inputs: x, gain, gate_up, down, both matrices transposed as panels (or one number each for none), the norm's factors,
+// h · gate_up as it was kept, dy. Outputs: dx, and the gradients of gain and matrices where they are learned (else no
+// numbers); slopes then take the place of what was kept.
 void MlpGrad(Run& run, const Attributes& attributes) {
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), width = run.Dim(3, 0);
   const bool gelu = attributes.i[0] != 0, learned = attributes.i[1] != 0;

@@ -1,6 +1,5 @@
 // The projections around a decoder layer's attention, with their low-rank adapters: norm and rotary embedding before,
 // the residual stream behind.
-#include <algorithm>
 
 #include "factor.h"
 #include "inner.h"
@@ -13,8 +12,8 @@ namespace kvd {
 namespace {
 
 // Inputs: x [rows, hidden], gain, weight [hidden, (heads + 2·kv_heads)·width], bias (or one number for none), cos, sin,
-// the weight as panels (or one number for none), n each of routes, a, b. Outputs: queries, keys, values [batch, heads, tokens, width], the norm's factors [rows],
-// low-rank images.
+// the weight as panels (or one number for none), n each of routes, a, b. Outputs: queries, keys, values [batch, heads,
+// tokens, width], the norm's factors [rows], low-rank images.
 void Project(Run& run, const Attributes& attributes) {
   const int n = (run.Inputs() - 7) / 3;
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1), batch = attributes.i[0];
@@ -41,9 +40,10 @@ void Project(Run& run, const Attributes& attributes) {
   });
 }
 
-// Inputs: x, gain, weight, bias, cos, sin, the weight transposed as panels (or one number for none), n each of routes, a, b, the norm's factors, low-rank images, gradients of
-// queries, keys and values, and that of x where it went past all this. Outputs: dx where gradients flow through to it or
-// weights are learned, the gradients of gain, weight and bias where they are learned (else no numbers), n each of those of routes, a and b.
+// Inputs: x, gain, weight, bias, cos, sin, the weight transposed as panels (or one number for none), n each of routes, a,
+// b, the norm's factors, low-rank images, gradients of queries, keys and values, and that of x where it went past all
+// this. Outputs: dx where gradients flow through to it or weights are learned, the gradients of gain, weight and bias
+// where they are learned (else no numbers), n each of those of routes, a and b.
 void ProjectGrad(Run& run, const Attributes& attributes) {
   const int n = (run.Inputs() - 13) / 3, rest = 7 + 3 * n;
   const int64_t rows = run.Dim(0, 0), hidden = run.Dim(0, 1), out = run.Dim(2, 1);
@@ -90,8 +90,8 @@ void ProjectGrad(Run& run, const Attributes& attributes) {
   else run.Out(3, {0});
 }
 
-// Inputs: rows [rows, in], weight [in, hidden], residual [rows, hidden], the weight as panels (or one number for none), n each of
-// routes, a, b (n is 0 or 1). Outputs: residual + rows · weight, adapted; low-rank images.
+// Inputs: rows [rows, in], weight [in, hidden], residual [rows, hidden], the weight as panels (or one number for none), n
+// each of routes, a, b (n is 0 or 1). Outputs: residual + rows · weight, adapted; low-rank images.
 void Output(Run& run, const Attributes& attributes) {
   const int n = (run.Inputs() - 4) / 3;
   const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
@@ -113,9 +113,9 @@ void Output(Run& run, const Attributes& attributes) {
   });
 }
 
-// Inputs: rows, weight, the weight transposed as panels (or one number for none), n each of routes, a, b, low-rank images, dy.
-// Outputs: the gradient of rows, that of the weight where it is learned (else no numbers), n each of those of routes, a
-// and b.
+// Inputs: rows, weight, the weight transposed as panels (or one number for none), n each of routes, a, b, low-rank
+// images, dy. Outputs: the gradient of rows, that of the weight where it is learned (else no numbers), n each of those of
+// routes, a and b.
 void OutputGrad(Run& run, const Attributes& attributes) {
   const int n = (run.Inputs() - 5) / 3, rest = 3 + 3 * n;
   const int64_t rows = run.Dim(0, 0), in = run.Dim(0, 1), hidden = run.Dim(1, 1);
@@ -153,8 +153,8 @@ const Registered project(
 const Registered project_grad(
     {"KvdProjectGrad",
      {"x: float", "gain: float", "weight: float", "bias: float", "cos: float", "signed_sin: float",
-      "panels: float", "routes: N * float", "a: N * float", "b: N * float", "inverse: float", "low: float", "dqueries: float",
-      "dkeys: float", "dvalues: float", "dpast: float"},
+      "panels: float", "routes: N * float", "a: N * float", "b: N * float", "inverse: float", "low: float",
+      "dqueries: float", "dkeys: float", "dvalues: float", "dpast: float"},
      {"dx: float", "dgain: float", "dweight: float", "dbias: float", "droutes: N * float", "da: N * float",
       "db: N * float"},
      {"epsilon", "scale"},

@@ -16,8 +16,9 @@ export interface DifferentiableOp extends Op {
   /** Inputs that are handed on as further, last outputs: what goes past the op then needs no sum of its own. */
   past?: readonly string[];
   /**
-   * The op of the gradient: it gets some of the inputs (or what is given beside them for it alone) and some of the outputs (true), then the slopes of the first
-   * `slopes` outputs and of `past`, and gives the gradients of the inputs named `of`.
+   * The op of the gradient: it gets some of the inputs (or what is given beside them for it alone) and some of the
+   * outputs (true), then the slopes of the first `slopes` outputs and of `past`, and gives the gradients of the inputs
+   * named `of`.
    */
   gradient: Op & {
     inputs: readonly string[];

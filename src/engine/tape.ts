@@ -19,7 +19,7 @@ interface TapeNode {
   kernelName: string;
   inputs: tf.NamedTensorMap;
   outputs: tf.Tensor[];
-  /** Freed at the end of the backward pass. */
+  /** What tfjs-core frees at the end of the backward pass; `gradient` has freed it before, where slopes came. */
   saved: tf.Tensor[];
   gradient(slopes: (tf.Tensor | null)[]): Record<string, () => tf.Tensor>;
 }
@@ -102,7 +102,9 @@ function nodeOf(own: readonly Step[], results: readonly tf.Tensor[]): TapeNode {
         // What came in is somebody else's.
         return given.includes(whole) ? another(whole) : whole;
       };
-      return Object.fromEntries(sources.map((tensor, i) => [tensor.id, () => gradientOf(tensor, gradients[i]!)]));
+      return Object.fromEntries(
+        sources.map((tensor, i) => [tensor.id, () => gradientOf(tensor, gradients[i]!)]),
+      );
     },
   };
 }

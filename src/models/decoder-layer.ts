@@ -126,7 +126,9 @@ function allOurs({ weights }: Layer, { fuse, join, bias, observers }: Pass): boo
   const { queryNorm, attentionOutBias, postAttentionNorm, postMlpNorm } = weights;
   const { observeAttention, observeProjections } = observers;
   const others = [queryNorm, attentionOutBias, postAttentionNorm, postMlpNorm, bias];
-  return fuse && join !== true && [...others, observeAttention, observeProjections].every((x) => x === undefined);
+  return (
+    fuse && join !== true && [...others, observeAttention, observeProjections].every((x) => x === undefined)
+  );
 }
 
 /** A whole layer. */

@@ -115,7 +115,11 @@ export function addMlp(
     const panels = { gateUpPanels: first.panels, downPanels: second.panels };
     const backPanels = { gateUpBackPanels: first.backPanels, downBackPanels: second.backPanels };
     const inputs = { x, gain: mlpNorm, gateUp, down: mlpDown, ...panels, ...backPanels };
-    const flags = { gelu: geluFlag[plan.activation], keep: recording() ? 1 : 0, learned: learnedFlag(gateUp) };
+    const flags = {
+      gelu: geluFlag[plan.activation],
+      keep: recording() ? 1 : 0,
+      learned: learnedFlag(gateUp),
+    };
     return fused('KvdMlp', inputs, { epsilon: config.rmsNormEps, ...flags })[0] as tf.Tensor2D;
   }
   const both = tf.matMul<tf.Tensor2D>(rmsNorm(x, mlpNorm, config.rmsNormEps), gateUp);
